@@ -180,3 +180,11 @@ wire_enum! {
     /// Health of the state estimate.
     EstimatorStatus { Initialising = 0, Healthy = 1, Degraded = 2, Invalid = 3, }
 }
+
+impl RobotMode {
+    /// Control commands the drives in this mode, so the link must be up.
+    #[must_use]
+    pub const fn is_powered(self) -> bool {
+        !matches!(self, Self::Off | Self::FaultStop | Self::EStop)
+    }
+}

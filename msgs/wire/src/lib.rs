@@ -9,7 +9,9 @@
 //! from, so age needs no clock synchronisation and a replay is old by construction.
 #![no_std]
 #[cfg(target_endian = "big")]
-compile_error!("the wire is little-endian and read in place; a big-endian target needs byte-swapping accessors");
+compile_error!(
+    "the wire is little-endian and read in place; a big-endian target needs byte-swapping accessors"
+);
 
 #[macro_use]
 mod layout;

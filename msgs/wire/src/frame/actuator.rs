@@ -170,8 +170,7 @@ impl Body for ActuatorStateBody {
 impl Body for ActuatorCommandBody {
     type Joint = JointCommand;
     const KIND: FrameKind = FrameKind::ActuatorCommand;
-    const SCHEMA: u32 =
-        fnv1a(JointCommand::LAYOUT, fnv1a(Self::LAYOUT, fnv1a(Header::LAYOUT, FNV_OFFSET)));
+    const SCHEMA: u32 = fnv1a(JointCommand::LAYOUT, fnv1a(Self::LAYOUT, fnv1a(Header::LAYOUT, FNV_OFFSET)));
     fn check(&self) -> Result<(), UnknownVariant> {
         Intent::try_from(self.intent).map(drop)
     }

@@ -7,8 +7,17 @@ use crate::header::{Header, MAGIC, VERSION};
 use crate::{MAX_JOINTS, crc32_p4};
 
 /// The fixed part of a frame kind and the item it repeats per joint.
-pub trait Body: FromBytes + IntoBytes + Immutable + KnownLayout + Copy + Default {
-    type Joint: FromBytes + IntoBytes + Immutable + KnownLayout + Copy + Default;
+pub trait Body:
+    FromBytes + IntoBytes + Immutable + KnownLayout + Copy + Default + PartialEq + core::fmt::Debug
+{
+    type Joint: FromBytes
+        + IntoBytes
+        + Immutable
+        + KnownLayout
+        + Copy
+        + Default
+        + PartialEq
+        + core::fmt::Debug;
     const KIND: FrameKind;
     /// Hash of header, body and joint layouts; equal in two builds only when they agree on every field.
     const SCHEMA: u32;
@@ -51,16 +60,34 @@ pub enum EncodeError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DecodeError {
     /// Shorter or longer than header and counts say.
-    Length { expected: usize, found: usize },
-    Magic { found: u32 },
-    Version { found: u16 },
+    Length {
+        expected: usize,
+        found: usize,
+    },
+    Magic {
+        found: u32,
+    },
+    Version {
+        found: u16,
+    },
     /// A frame of another kind.
-    Kind { expected: FrameKind, found: u8 },
+    Kind {
+        expected: FrameKind,
+        found: u8,
+    },
     /// The sender was built with another layout.
-    Schema { expected: u32, found: u32 },
+    Schema {
+        expected: u32,
+        found: u32,
+    },
     /// More joints than a frame may carry.
-    Joints { found: u8 },
-    Crc { expected: u32, found: u32 },
+    Joints {
+        found: u8,
+    },
+    Crc {
+        expected: u32,
+        found: u32,
+    },
     Variant(UnknownVariant),
 }
 
@@ -69,10 +96,15 @@ impl core::fmt::Display for DecodeError {
         match self {
             Self::Length { expected, found } => write!(f, "length: expected {expected} bytes, found {found}"),
             Self::Magic { found } => write!(f, "magic: expected {MAGIC:#010x}, found {found:#010x}"),
-            Self::Version { found } => write!(f, "version: expected {VERSION}, found {found}; update the older side"),
+            Self::Version { found } => {
+                write!(f, "version: expected {VERSION}, found {found}; update the older side")
+            }
             Self::Kind { expected, found } => write!(f, "kind: expected {expected}, found {found}"),
             Self::Schema { expected, found } => {
-                write!(f, "schema: expected {expected:#010x}, found {found:#010x}; both sides must be the same build")
+                write!(
+                    f,
+                    "schema: expected {expected:#010x}, found {found:#010x}; both sides must be the same build"
+                )
             }
             Self::Joints { found } => write!(f, "joints: at most {MAX_JOINTS}, found {found}"),
             Self::Crc { expected, found } => write!(f, "crc: expected {expected:#010x}, found {found:#010x}"),

@@ -28,8 +28,7 @@ pub type PolicyCommand = Frame<PolicyCommandBody>;
 impl Body for PolicyCommandBody {
     type Joint = JointCommand;
     const KIND: FrameKind = FrameKind::PolicyCommand;
-    const SCHEMA: u32 =
-        fnv1a(JointCommand::LAYOUT, fnv1a(Self::LAYOUT, fnv1a(Header::LAYOUT, FNV_OFFSET)));
+    const SCHEMA: u32 = fnv1a(JointCommand::LAYOUT, fnv1a(Self::LAYOUT, fnv1a(Header::LAYOUT, FNV_OFFSET)));
     fn check(&self) -> Result<(), UnknownVariant> {
         PolicyStatus::try_from(self.status).map(drop)
     }

@@ -73,7 +73,8 @@ wire_struct! {
         pub contact_count: u8,
         pub reserved: u8,
         pub last_motion_seq: u32,
-        pub reserved2: u32,
+        /// Ticks since start in which control's guard changed a command.
+        pub saturated_ticks: u32,
     }
 }
 

@@ -1,0 +1,534 @@
+//! One period of the bus, from the first frame out to the state that is published.
+use arrayvec::ArrayVec;
+use sinew_bus::{CanFrame, Received};
+use sinew_devices::{damiao, imu};
+use sinew_guard::{
+    Acceptor, Fault, FaultSet, Ladder, Limits, LinkEvent, Margin, Measured, Writer, next_link, saturate,
+    starts_at_measured,
+};
+use sinew_wire::{
+    ActuatorCommand, ActuatorState, ActuatorStateBody, Intent, JointCommand, LinkState, MAX_JOINTS, MotionCommand,
+    Refusal, Request, Source, Stage, StepTime,
+};
+
+use crate::arming::{ArmConditions, WriterGrant};
+use crate::config::{BridgeConfig, ConfigError};
+use crate::config_check::{CheckFailure, ConfigCheck};
+use crate::drive::Drive;
+use crate::rest::RestDetector;
+use crate::sensors::Sensors;
+
+/// Frames for one bus in one cycle.
+pub type FrameList = ArrayVec<CanFrame, 64>;
+/// Frames one bus delivered in one cycle.
+pub type ReceivedList = ArrayVec<Received, 64>;
+
+/// What the last cycle told a joint, and at which rung of the ladder.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct SentFrame {
+    pub command: JointCommand,
+    pub stage: Stage,
+}
+
+/// Cycles the drives get to switch on before an arming is given up.
+const ARMING_CYCLES: u32 = 100;
+/// Time over which stiffness comes in after the first accepted command, s.
+const STIFFNESS_RAMP_S: f32 = 0.2;
+
+/// The core of a firmware bridge.
+#[derive(Debug)]
+pub struct Bridge {
+    robot: u32,
+    limits: Limits,
+    cutoff_ns: u64,
+    calibration_id: u32,
+    syncs: Vec<bool>,
+    drives: ArrayVec<Drive, MAX_JOINTS>,
+    sensors: Sensors,
+    check: ConfigCheck,
+    rest: RestDetector,
+    acceptor: Acceptor,
+    grant: WriterGrant,
+    ladder: Ladder,
+    link: LinkState,
+    stage: Stage,
+    /// Newest accepted command, saturated.
+    accepted: ArrayVec<JointCommand, MAX_JOINTS>,
+    sent: ArrayVec<SentFrame, MAX_JOINTS>,
+    late: Vec<ReceivedList>,
+    state: ActuatorState,
+    step: u64,
+    arming_cycles: u32,
+    /// Share of the commanded stiffness in force, 0 to 1.
+    stiffness: f32,
+    /// The output stages were switched on and not yet off.
+    powered: bool,
+    drive_fault: bool,
+    /// The ladder has damped since the last arming.
+    command_lost: bool,
+    estop_input: bool,
+}
+
+impl Bridge {
+    /// A bridge that has not spoken to its drives yet.
+    ///
+    /// # Errors
+    /// What in the configuration does not fit, see [`ConfigError`].
+    pub fn new(config: BridgeConfig) -> Result<Self, ConfigError> {
+        config.check()?;
+        let joints = config.drives.len();
+        let mut state = ActuatorState::default();
+        state.header.robot = config.robot;
+        state.header.source = Source::BRIDGE.0;
+        state.header.boot_id = config.boot_id;
+        state.header.valid_for_us = (config.limits.timing.valid_for_ns / 1000) as u32;
+        state.body.limits_hash = config.limits.hash;
+        state.body.calibration_id = config.calibration_id;
+        Ok(Self {
+            robot: config.robot,
+            cutoff_ns: config.cutoff_ns,
+            calibration_id: config.calibration_id,
+            syncs: config.buses.iter().map(|b| b.sync).collect(),
+            drives: config.drives.iter().map(|plan| Drive::new(*plan)).collect(),
+            sensors: Sensors::new(&config.imus, &config.feet),
+            check: ConfigCheck::new(joints),
+            rest: RestDetector::new(config.limits.timing.period_ns),
+            acceptor: Acceptor::new(config.robot, config.boot_id),
+            grant: WriterGrant::default(),
+            ladder: Ladder::new(),
+            link: LinkState::Boot,
+            stage: Stage::Idle,
+            accepted: ArrayVec::new(),
+            sent: core::iter::repeat_n(SentFrame::default(), joints).collect(),
+            late: config.buses.iter().map(|_| ReceivedList::new()).collect(),
+            state,
+            step: 0,
+            arming_cycles: 0,
+            stiffness: 0.0,
+            powered: false,
+            drive_fault: false,
+            command_lost: false,
+            estop_input: false,
+            limits: config.limits,
+        })
+    }
+
+    fn now(&self) -> StepTime {
+        StepTime::from_ns(self.step.saturating_mul(self.limits.timing.period_ns))
+    }
+
+    fn event(&mut self, event: LinkEvent) {
+        let Some(next) = next_link(self.link, event) else { return };
+        self.link = next;
+        match next {
+            LinkState::Arming => {
+                self.arming_cycles = 0;
+                self.command_lost = false;
+            }
+            LinkState::Active => {
+                // The silence of a commander that never says Run counts from here.
+                self.ladder.reset();
+                self.ladder.accepted(self.now());
+                self.accepted.clear();
+                self.stiffness = 0.0;
+            }
+            LinkState::Disabled | LinkState::Fault | LinkState::EStop => self.acceptor.revoke(),
+            LinkState::Damping => self.ladder.damp(),
+            LinkState::ConfigCheck => self.check = ConfigCheck::new(self.drives.len()),
+            _ => {}
+        }
+    }
+
+    /// Starts cycle `step`: appends what every bus has to send, in the order of sending.
+    ///
+    /// `participants` says who takes part in this step of a lockstep run (all ones on a robot). A step that jumped is
+    /// no special case: the ladder goes by the age of the newest accepted command.
+    pub fn begin(&mut self, step: u64, participants: u32, out: &mut [FrameList]) {
+        self.step = step;
+        self.state.body.participants = participants;
+        let now = self.now();
+        let at_rest = self.rest.at_rest(&self.limits.timing);
+        if self.powered {
+            self.stage = self.ladder.evaluate(now, at_rest, &self.limits.timing);
+        }
+        match (self.link, self.stage) {
+            (LinkState::Boot, _) => self.event(LinkEvent::BootDone),
+            (LinkState::Active, Stage::Damp | Stage::Disable) => {
+                self.command_lost = true;
+                self.event(LinkEvent::LadderDamp);
+            }
+            (LinkState::Damping, Stage::Disable) => self.event(LinkEvent::LadderDisable),
+            (LinkState::Fault | LinkState::EStop, _) if self.powered => self.ladder.damp(),
+            _ => {}
+        }
+        for (frames, sync) in out.iter_mut().zip(&self.syncs) {
+            frames.clear();
+            if *sync {
+                push(frames, imu::encode_sync(step as u8).ok());
+            }
+        }
+        self.send_to_drives(now, out);
+        self.sensors.begin((self.limits.timing.period_ns / 1000) as u32);
+    }
+
+    fn send_to_drives(&mut self, now: StepTime, out: &mut [FrameList]) {
+        let switch_off = self.powered
+            && (self.link == LinkState::Disabled
+                || (self.stage == Stage::Disable && !matches!(self.link, LinkState::Active | LinkState::Arming)));
+        for (joint, drive) in self.drives.iter_mut().enumerate() {
+            let Some(frames) = out.get_mut(drive.plan.bus) else { continue };
+            let Some(limits) = self.limits.joints.get(joint) else { continue };
+            let damping = limits.safe_command();
+            let mut command = JointCommand::default();
+            let frame = match self.link {
+                LinkState::Boot | LinkState::ConfigCheck => self.check.question(joint, &drive.plan),
+                _ if switch_off => damiao::disable(drive.plan.id).ok(),
+                LinkState::Arming if self.arming_cycles == 0 => damiao::clear_fault(drive.plan.id).ok(),
+                LinkState::Arming if !drive.enabled => damiao::enable(drive.plan.id).ok(),
+                LinkState::Arming => {
+                    command = damping;
+                    drive.command(&command)
+                }
+                LinkState::Active => {
+                    command = match self.accepted.get(joint) {
+                        Some(accepted) => {
+                            let mut shaped = self.ladder.shape(accepted, limits, now, &self.limits.timing);
+                            shaped.kp *= self.stiffness;
+                            shaped
+                        }
+                        None => damping,
+                    };
+                    drive.command(&command)
+                }
+                LinkState::Damping | LinkState::Fault | LinkState::EStop if self.powered => {
+                    command = damping;
+                    drive.command(&command)
+                }
+                _ => damiao::refresh(drive.plan.id).ok(),
+            };
+            drive.sent = command;
+            if let Some(sent) = self.sent.get_mut(joint) {
+                *sent = SentFrame { command, stage: self.stage };
+            }
+            if let Some(frame) = frame {
+                push(frames, Some(frame));
+            }
+        }
+        if self.link == LinkState::Arming {
+            self.arming_cycles += 1;
+            self.powered = true;
+        }
+        if self.link == LinkState::Active && !self.accepted.is_empty() {
+            let step = self.limits.timing.period_ns as f32 * 1e-9 / STIFFNESS_RAMP_S;
+            self.stiffness = (self.stiffness + step).min(1.0);
+        }
+        if switch_off {
+            self.powered = false;
+            self.stage = Stage::Idle;
+        }
+    }
+
+    /// Takes what `bus` delivered in this cycle. A frame stamped after the cutoff counts as missing now and is
+    /// taken in the next cycle, a period old.
+    pub fn collect(&mut self, bus: usize, received: &[Received]) {
+        let (start, period_us) = (self.now().as_ns(), (self.limits.timing.period_ns / 1000) as u32);
+        let mut late = self.late.get_mut(bus).map(core::mem::take).unwrap_or_default();
+        for received in late.drain(..) {
+            self.take_reply(bus, &received.frame, period_us);
+        }
+        for received in received {
+            if received.at_ns.saturating_sub(start) <= self.cutoff_ns {
+                self.take_reply(bus, &received.frame, 0);
+            } else if let Some(late) = self.late.get_mut(bus) {
+                // A full list means a babbling bus; what does not fit is missing, and missing is counted.
+                if late.try_push(*received).is_err() {
+                    break;
+                }
+            }
+        }
+    }
+
+    fn take_reply(&mut self, bus: usize, frame: &CanFrame, age_us: u32) {
+        if self.sensors.take(bus, frame, age_us) {
+            return;
+        }
+        let checking = self.link == LinkState::ConfigCheck;
+        for (joint, drive) in self.drives.iter_mut().enumerate().filter(|(_, d)| d.plan.bus == bus) {
+            if checking && self.check.answer(joint, &drive.plan, frame) {
+                drive.missing = 0;
+                return;
+            }
+            if drive.take(frame, age_us) {
+                return;
+            }
+        }
+    }
+
+    /// Ends the cycle and gives the state to publish.
+    pub fn finish(&mut self) -> &ActuatorState {
+        let period_us = (self.limits.timing.period_ns / 1000) as u32;
+        let mut missing = 0;
+        let polled = !matches!(self.link, LinkState::Boot | LinkState::ConfigCheck);
+        for drive in self.drives.iter_mut().filter(|_| polled) {
+            // A reply of this cycle has set `missing` to zero and `valid` to one.
+            if drive.state.valid == 0 {
+                drive.missed(period_us);
+                missing += 1;
+            }
+        }
+        missing += self.sensors.finish();
+        self.rest.observe(self.drives.iter().map(|d| d.state.dq_rad_s), self.sensors.gyro_rad_s());
+        self.progress();
+        let faults = self.faults();
+        let header = &mut self.state.header;
+        header.seq = header.seq.wrapping_add(1);
+        header.step = self.step;
+        let writer = self.acceptor.writer();
+        let body = &mut self.state.body;
+        body.missing = body.missing.wrapping_add(missing);
+        body.faults = faults.bits();
+        body.link_state = self.link as u8;
+        body.stage = self.stage as u8;
+        body.arm_answer = self.grant.answer as u8;
+        body.estop_input = u8::from(self.estop_input);
+        body.refused = self.acceptor.refused();
+        body.writer_boot = writer.map_or(0, |w| w.boot_id);
+        body.writer_epoch = writer.map_or(0, |w| w.epoch);
+        body.writer_source = writer.map_or(0, |w| w.source.0);
+        fill(body, &self.sensors);
+        self.state.joints.clear();
+        self.state.joints.extend(self.drives.iter().map(|d| d.state));
+        for drive in &mut self.drives {
+            drive.state.valid = 0;
+        }
+        let at = self.now();
+        self.acceptor.published(self.state.header.id(), at);
+        &self.state
+    }
+
+    /// Moves the link by what this cycle found.
+    fn progress(&mut self) {
+        self.drive_fault = self.drives.iter().any(|d| d.state.fault != 0);
+        match self.link {
+            LinkState::ConfigCheck => match self.check.passed() {
+                Some(true) => self.event(LinkEvent::CheckPassed),
+                Some(false) => self.event(LinkEvent::CheckFailed),
+                None => {}
+            },
+            LinkState::Arming if self.arming_cycles > 1 => {
+                if self.drives.iter().all(|d| d.enabled && d.state.fault == 0) {
+                    self.event(LinkEvent::DrivesEnabled);
+                } else if self.arming_cycles > ARMING_CYCLES {
+                    self.grant.answer = sinew_wire::ArmAnswer::DriveFault;
+                    self.event(LinkEvent::ArmFailed);
+                }
+            }
+            LinkState::Active | LinkState::Damping
+                if self.drive_fault || self.drives.iter().any(Drive::is_silent) =>
+            {
+                self.event(LinkEvent::DriveFault);
+            }
+            _ => {}
+        }
+    }
+
+    fn faults(&self) -> FaultSet {
+        let mut faults = FaultSet::default();
+        let polled = !matches!(self.link, LinkState::Boot | LinkState::ConfigCheck);
+        for (present, fault) in [
+            (self.drive_fault, Fault::DriveFault),
+            (polled && self.drives.iter().any(Drive::is_silent), Fault::DriveSilent),
+            (polled && self.sensors.imu_silent(), Fault::ImuSilent),
+            (!self.check.failures().is_empty(), Fault::ConfigMismatch),
+            (self.estop_input, Fault::EStopInput),
+            (self.command_lost, Fault::CommandLost),
+        ] {
+            if present {
+                faults.insert(fault);
+            }
+        }
+        faults
+    }
+
+    /// Judges the bytes of a command; what is accepted is in force from the next cycle on.
+    ///
+    /// # Errors
+    /// The reason of a refusal; it is counted and published, and nothing of the command is applied.
+    pub fn take(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
+        let verdict = match ActuatorCommand::decode(bytes) {
+            Ok(frame) => self.judge(&frame),
+            Err(sinew_wire::DecodeError::Schema { .. }) => self.refuse(Refusal::Schema),
+            Err(_) => self.refuse(Refusal::Malformed),
+        };
+        if let Err(reason) = verdict {
+            self.state.body.last_refusal = reason as u8;
+        }
+        verdict
+    }
+
+    fn refuse(&mut self, reason: Refusal) -> Result<(), Refusal> {
+        self.acceptor.note(reason);
+        Err(reason)
+    }
+
+    fn judge(&mut self, frame: &ActuatorCommand) -> Result<(), Refusal> {
+        match frame.body.intent() {
+            Intent::Observe => Ok(()),
+            Intent::Arm => self.arm(frame),
+            Intent::Run => self.run(frame),
+            Intent::Disarm => self.disarm(frame),
+        }
+    }
+
+    fn arm(&mut self, frame: &ActuatorCommand) -> Result<(), Refusal> {
+        if frame.header.robot != self.robot {
+            return self.refuse(Refusal::Robot);
+        }
+        let fresh = self
+            .acceptor
+            .time_of(frame.header.based_on())
+            .is_some_and(|at| self.now().since_ns(at) <= self.limits.timing.valid_for_ns);
+        if !fresh {
+            return self.refuse(Refusal::Age);
+        }
+        let conditions = ArmConditions {
+            disabled: self.link == LinkState::Disabled,
+            at_rest: self.rest.at_rest(&self.limits.timing),
+            checked: self.check.passed() == Some(true),
+            estop: self.link == LinkState::EStop || self.estop_input,
+            drives_answer: self.drives.iter().all(|d| d.missing == 0),
+            limits_hash: self.limits.hash,
+            calibration_id: self.calibration_id,
+        };
+        let active = self.acceptor.writer();
+        let busy_with_other =
+            active.is_some_and(|w| (w.source.0, w.boot_id) != (frame.header.source, frame.header.boot_id));
+        match self.grant.request(frame, active, &conditions) {
+            Some(writer) => {
+                self.acceptor.grant(writer);
+                self.event(LinkEvent::ArmGranted);
+                Ok(())
+            }
+            None if busy_with_other => self.refuse(Refusal::Writer),
+            None => Ok(()),
+        }
+    }
+
+    fn run(&mut self, frame: &ActuatorCommand) -> Result<(), Refusal> {
+        let at = self.acceptor.judge(frame, self.now(), &self.limits, self.link)?;
+        if self.link != LinkState::Active {
+            return self.refuse(Refusal::Link);
+        }
+        let measured: ArrayVec<Measured, MAX_JOINTS> = self
+            .drives
+            .iter()
+            .map(|d| Measured { q_rad: d.state.q_rad, dq_rad_s: d.state.dq_rad_s })
+            .collect();
+        if self.accepted.is_empty() && !starts_at_measured(&self.limits, &measured, &frame.joints) {
+            return self.refuse(Refusal::Start);
+        }
+        self.accepted.clear();
+        self.accepted.extend(frame.joints.iter().copied());
+        let saturation = saturate(&self.limits, Margin::BRIDGE, &measured, &mut self.accepted);
+        let body = &mut self.state.body;
+        body.saturated = body.saturated.wrapping_add(saturation.count);
+        body.applied_seq = frame.header.seq;
+        self.ladder.accepted(at);
+        Ok(())
+    }
+
+    fn disarm(&mut self, frame: &ActuatorCommand) -> Result<(), Refusal> {
+        match self.link {
+            LinkState::Active | LinkState::Arming => {
+                self.acceptor.judge(frame, self.now(), &self.limits, self.link)?;
+                self.event(LinkEvent::Disarm);
+                Ok(())
+            }
+            // A latched link is reset by control alone, at rest, with the input released.
+            LinkState::Fault | LinkState::EStop => {
+                if frame.header.robot != self.robot || Source(frame.header.source) != Source::CONTROL {
+                    return self.refuse(Refusal::Writer);
+                }
+                if self.estop_input || !self.rest.at_rest(&self.limits.timing) {
+                    return self.refuse(Refusal::Link);
+                }
+                // Control's two explicit steps end in a stream of Disarms: each walks one step of the table.
+                let step = if self.link == LinkState::EStop { LinkEvent::ResetStep1 } else { LinkEvent::ResetStep2 };
+                self.event(step);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Hears a motion frame directly: an emergency stop needs no lease, no epoch and no control process.
+    pub fn hear(&mut self, frame: &MotionCommand) {
+        if frame.header.robot == self.robot && frame.body.request() == Request::EStop {
+            self.event(LinkEvent::EStop);
+        }
+    }
+
+    /// The emergency stop input of the hardware.
+    pub fn estop_input(&mut self, pressed: bool) {
+        self.estop_input = pressed;
+        if pressed {
+            self.event(LinkEvent::EStop);
+        }
+    }
+
+    #[must_use]
+    pub fn link(&self) -> LinkState {
+        self.link
+    }
+    #[must_use]
+    pub fn stage(&self) -> Stage {
+        self.stage
+    }
+    #[must_use]
+    pub fn writer(&self) -> Option<Writer> {
+        self.acceptor.writer()
+    }
+    /// What the last cycle told each joint.
+    #[must_use]
+    pub fn sent(&self) -> &[SentFrame] {
+        &self.sent
+    }
+    /// Why the start-up check refused, drive by drive.
+    #[must_use]
+    pub fn check_failures(&self) -> &[CheckFailure] {
+        self.check.failures()
+    }
+    /// The state published last.
+    #[must_use]
+    pub fn state(&self) -> &ActuatorState {
+        &self.state
+    }
+    /// Refusals since boot, by reason.
+    #[must_use]
+    pub fn refusals(&self) -> &[u32] {
+        self.acceptor.counters()
+    }
+}
+
+fn push(frames: &mut FrameList, frame: Option<CanFrame>) {
+    // The plan was checked against the bus budget, which is far below the list's length.
+    if let Some(frame) = frame
+        && !frames.is_full()
+    {
+        frames.push(frame);
+    }
+}
+
+fn fill(body: &mut ActuatorStateBody, sensors: &Sensors) {
+    body.imu_count = 0;
+    for (slot, sample) in body.imus.iter_mut().zip(sensors.imus()) {
+        *slot = *sample;
+        body.imu_count += 1;
+    }
+    body.contact_count = 0;
+    for (slot, sample) in body.contacts.iter_mut().zip(sensors.contacts()) {
+        *slot = *sample;
+        body.contact_count += 1;
+    }
+}
+

@@ -1,0 +1,125 @@
+//! What control needs of a robot, read off the description once.
+use sinew_guard::Limits;
+use sinew_robot::{Leg, Robot};
+use sinew_wire::robot_id;
+
+use crate::arbiter::MotionSource;
+pub use crate::policy_slots::PolicyTiming;
+
+/// Gains of standing and of the moves to and from it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StandGains {
+    /// N m/rad.
+    pub kp: f64,
+    /// N m s/rad.
+    pub kd: f64,
+}
+
+/// Control's share of a robot description, and who may move it.
+#[derive(Clone, Debug)]
+pub struct ControlConfig {
+    /// [`sinew_wire::robot_id`] of the robot's name.
+    pub robot: u32,
+    pub boot_id: u32,
+    pub calibration_id: u32,
+    pub limits: Limits,
+    pub legs: Vec<Leg>,
+    pub mass_kg: f64,
+    /// rad, in the robot's joint order.
+    pub stand_posture_rad: Vec<f64>,
+    /// rad, in the robot's joint order.
+    pub lie_posture_rad: Vec<f64>,
+    pub stand: StandGains,
+    pub stand_up_s: f64,
+    pub lie_down_s: f64,
+    /// Tilt beyond which the robot goes to Damping, rad.
+    pub tilt_limit_rad: f64,
+    pub battery_warn_v: f64,
+    pub battery_min_v: f64,
+    /// Speed no joint exceeds in a move between postures, rad/s.
+    pub move_speed_rad_s: f64,
+    /// Largest velocity command, m/s, m/s, rad/s.
+    pub command_max: [f32; 3],
+    /// Ramp of the velocity command, m/s^2, m/s^2, rad/s^2.
+    pub command_rate: [f32; 3],
+    /// Largest distance of a policy's first target from the measured position, rad.
+    pub first_action_max_rad: f32,
+    /// By policy number.
+    pub policies: Vec<PolicyTiming>,
+    pub sources: Vec<MotionSource>,
+    pub estimator: sinew_estimator::Config,
+}
+
+/// Why control cannot be built.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum ConfigError {
+    #[error("estimator: {0}")]
+    Estimator(String),
+    #[error("{what}: expected one value per joint ({joints}), found {found}; complete the posture in robot.yaml")]
+    Posture { what: &'static str, joints: usize, found: usize },
+    #[error("legs: expected 1 to {most}, found {found}")]
+    Legs { most: usize, found: usize },
+    #[error("limits: {0}")]
+    Limits(String),
+    #[error("policy {policy}: {field} must be at least 1")]
+    Policy { policy: usize, field: &'static str },
+}
+
+impl ControlConfig {
+    /// Values of `robot`, named `name` in frames, guarded by `limits`.
+    #[must_use]
+    pub fn new(robot: &Robot, name: &str, boot_id: u32, limits: Limits) -> Self {
+        let radius = robot.feet.first().map_or(0.0, |f| f.radius_m);
+        Self {
+            robot: robot_id(name),
+            boot_id,
+            calibration_id: 0,
+            limits,
+            legs: robot.legs.clone(),
+            mass_kg: robot.total_mass_kg(),
+            stand_posture_rad: robot.postures.stand.q_rad.clone(),
+            lie_posture_rad: robot.postures.lie.q_rad.clone(),
+            stand: StandGains { kp: robot.stand.kp, kd: robot.stand.kd },
+            stand_up_s: robot.stand.stand_up_s,
+            lie_down_s: robot.stand.lie_down_s,
+            tilt_limit_rad: robot.protection.tilt_limit_rad,
+            battery_warn_v: robot.protection.battery.voltage_warn_v,
+            battery_min_v: robot.protection.battery.voltage_min_v,
+            move_speed_rad_s: 3.0,
+            command_max: [1.2, 0.5, 1.0],
+            command_rate: [4.0, 4.0, 8.0],
+            first_action_max_rad: 0.8,
+            policies: Vec::new(),
+            sources: Vec::new(),
+            estimator: sinew_estimator::Config { foot_radius_m: radius, ..Default::default() },
+        }
+    }
+
+    /// Checks what the tick relies on.
+    ///
+    /// # Errors
+    /// The first thing that does not fit.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let joints = self.limits.joints.len();
+        for (what, found) in [
+            ("postures.stand", self.stand_posture_rad.len()),
+            ("postures.lie", self.lie_posture_rad.len()),
+        ] {
+            if found != joints {
+                return Err(ConfigError::Posture { what, joints, found });
+            }
+        }
+        let most = sinew_estimator::MAX_FEET;
+        if self.legs.is_empty() || self.legs.len() > most {
+            return Err(ConfigError::Legs { most, found: self.legs.len() });
+        }
+        for (policy, timing) in self.policies.iter().enumerate() {
+            for (field, value) in [("decimation", timing.decimation), ("latency_ticks", timing.latency_ticks)] {
+                if value == 0 {
+                    return Err(ConfigError::Policy { policy, field });
+                }
+            }
+        }
+        self.limits.check().map_err(|e| ConfigError::Limits(e.to_string()))
+    }
+}

@@ -1,0 +1,138 @@
+//! When a policy's output counts: what was computed from tick k enters tick k + `latency_ticks`, early outputs wait,
+//! late ones are misses, and two misses in a row end the policy.
+use arrayvec::ArrayVec;
+use sinew_wire::{JointCommand, MAX_JOINTS, PolicyCommand, PolicyStatus};
+
+/// Misses in a row that end a policy.
+pub const MISSES_ALLOWED: u32 = 1;
+/// Outputs that may wait at once.
+const WAITING: usize = 8;
+
+/// Timing of one policy, from its manifest and robot.yaml.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PolicyTiming {
+    /// Ticks from one inference to the next.
+    pub decimation: u64,
+    /// Ticks from the state an output was computed from to the tick it enters.
+    pub latency_ticks: u64,
+}
+
+/// What became of the policy in this tick.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PolicyNews {
+    /// Nothing was due.
+    Quiet,
+    /// New targets are in force.
+    Fresh,
+    /// An output was due and is not there.
+    Missed,
+    /// The policy says that it failed.
+    Fault,
+}
+
+#[derive(Clone, Debug)]
+struct Waiting {
+    due: u64,
+    frame: PolicyCommand,
+}
+
+/// The outputs of the active policy.
+#[derive(Clone, Debug)]
+pub struct PolicySlots {
+    timing: PolicyTiming,
+    activation: u32,
+    /// First tick at which this activation's output may be due.
+    first_due: u64,
+    waiting: ArrayVec<Waiting, WAITING>,
+    targets: ArrayVec<JointCommand, MAX_JOINTS>,
+    misses_in_row: u32,
+    misses: u32,
+}
+
+impl PolicySlots {
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            timing: PolicyTiming { decimation: 1, latency_ticks: 1 },
+            activation: 0,
+            first_due: u64::MAX,
+            waiting: ArrayVec::new(),
+            targets: ArrayVec::new(),
+            misses_in_row: 0,
+            misses: 0,
+        }
+    }
+
+    /// Starts activation `activation`, first announced in the robot state of tick `step`.
+    pub fn activate(&mut self, activation: u32, timing: PolicyTiming, step: u64) {
+        let decimation = timing.decimation.max(1);
+        self.timing = PolicyTiming { decimation, latency_ticks: timing.latency_ticks.max(1) };
+        self.activation = activation;
+        self.first_due = step.div_ceil(decimation) * decimation + self.timing.latency_ticks;
+        self.waiting.clear();
+        self.targets.clear();
+        self.misses_in_row = 0;
+    }
+
+    /// No policy is active any more.
+    pub fn deactivate(&mut self) {
+        self.first_due = u64::MAX;
+        self.waiting.clear();
+        self.targets.clear();
+    }
+
+    /// Takes what arrived for tick `step` and says what is in force.
+    pub fn step(&mut self, step: u64, joints: usize, arrived: &[PolicyCommand]) -> PolicyNews {
+        for frame in arrived {
+            let due = frame.header.step.saturating_add(self.timing.latency_ticks);
+            let ours = frame.body.activation == self.activation
+                && self.first_due != u64::MAX
+                && due >= step
+                && frame.body.status() != PolicyStatus::Empty;
+            let known = self.waiting.iter().any(|w| w.due == due);
+            if ours && !known && !self.waiting.is_full() {
+                self.waiting.push(Waiting { due, frame: frame.clone() });
+            }
+        }
+        if step < self.first_due || (step - self.first_due) % self.timing.decimation != 0 {
+            return PolicyNews::Quiet;
+        }
+        let Some(at) = self.waiting.iter().position(|w| w.due == step) else {
+            self.misses_in_row += 1;
+            self.misses = self.misses.wrapping_add(1);
+            return PolicyNews::Missed;
+        };
+        let frame = self.waiting.swap_remove(at).frame;
+        self.misses_in_row = 0;
+        let usable = frame.body.status() == PolicyStatus::Targets
+            && frame.joints.len() == joints
+            && frame.joints.iter().all(JointCommand::is_finite);
+        if !usable {
+            return PolicyNews::Fault;
+        }
+        self.targets = frame.joints;
+        PolicyNews::Fresh
+    }
+
+    /// Two outputs in a row were due and did not come.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.misses_in_row > MISSES_ALLOWED
+    }
+    /// Targets in force, in the robot's joint order; empty before the first output.
+    #[must_use]
+    pub fn targets(&self) -> &[JointCommand] {
+        &self.targets
+    }
+    /// Misses since start.
+    #[must_use]
+    pub fn misses(&self) -> u32 {
+        self.misses
+    }
+}
+
+impl Default for PolicySlots {
+    fn default() -> Self {
+        Self::new()
+    }
+}

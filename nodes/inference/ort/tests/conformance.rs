@@ -1,0 +1,173 @@
+//! One suite for the `Engine` seam, passed by the native executor and by ONNX Runtime; and both give the same.
+//!
+//! The library is taken from where it is found, else fetched by pip into the build folder.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a failing set-up is a failing test
+
+use std::path::PathBuf;
+
+use sinew_inference::onnx::Graph;
+use sinew_inference::{Directory, Engine, EngineIo, Model, NativeEngine, TensorInfo, Tolerance};
+use sinew_inference_ort::{OpenError, OrtEngine, OrtEngineError, Places, Provider, Runtime};
+use sinew_policy::{Policy, PolicyConfig, verify};
+
+fn runtime() -> Runtime {
+    let build = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("onnxruntime");
+    let places = Places { runtime_dir: Some(build), ..Places::of_process() };
+    Runtime::find_or_fetch(&places).unwrap()
+}
+
+fn model() -> Model {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../launch/robots/quad/models");
+    Model::load(&Directory::new(folder), "quad_walk.model.toml").unwrap()
+}
+
+fn engines(model: &Model) -> Vec<Box<dyn Engine>> {
+    let foreign = OrtEngine::new(&runtime(), model, &[Provider::Cpu]).unwrap();
+    vec![Box::new(NativeEngine::new(model).unwrap()), Box::new(foreign)]
+}
+
+/// A simple repeatable sequence in -1..1.
+fn noise(seed: u32) -> impl FnMut() -> f32 {
+    let mut state = seed;
+    move || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / 8_388_608.0 - 1.0
+    }
+}
+
+#[test]
+fn every_engine_keeps_the_promises_of_the_seam() {
+    let model = model();
+    for mut engine in engines(&model) {
+        let name = engine.name().to_owned();
+        let io = engine.io().clone();
+        assert_eq!(io.inputs, [TensorInfo { name: "obs".into(), shape: vec![1, 47] }], "{name}");
+        assert_eq!(io.output_index("joint_targets").map(|i| io.outputs[i].len()), Some(12), "{name}");
+        assert_eq!(
+            (engine.input_mut(0).len(), engine.input_mut(7).len(), engine.output(7).len()),
+            (47, 0, 0),
+            "{name}"
+        );
+        assert!(engine.input_mut(0).iter().all(|v| *v == 0.0), "{name}: inputs start at zero");
+
+        let mut next = noise(1);
+        let input: Vec<f32> = (0..47).map(|_| next()).collect();
+        engine.input_mut(0).copy_from_slice(&input);
+        engine.run().unwrap();
+        let first: Vec<f32> = engine.output(0).to_vec();
+        assert!(first.iter().all(|v| v.is_finite()), "{name}");
+        assert_eq!(engine.input_mut(0), input, "{name}: a run leaves the inputs alone");
+
+        // Other inputs give other outputs; the same inputs the same bits.
+        engine.input_mut(0).fill(0.5);
+        engine.run().unwrap();
+        assert_ne!(engine.output(0), first, "{name}");
+        engine.input_mut(0).copy_from_slice(&input);
+        engine.run().unwrap();
+        assert!(engine.output(0).iter().zip(&first).all(|(a, b)| a.to_bits() == b.to_bits()), "{name}");
+
+        // A measurement that is not a number comes out as one that is not.
+        engine.input_mut(0)[20] = f32::NAN;
+        engine.run().unwrap();
+        assert!(engine.output(0).iter().any(|v| v.is_nan()), "{name}");
+    }
+}
+
+#[test]
+fn both_engines_give_the_golden_targets_within_1e_5_rad() {
+    let model = model();
+    let mut joints = model.manifest.joints.order.clone();
+    joints.rotate_left(5);
+    for engine in engines(&model) {
+        let name = engine.name().to_owned();
+        let config =
+            PolicyConfig { number: 0, joints: &joints, max_gains: None, period_ns: 2_000_000, boot_id: 1 };
+        let mut policy = Policy::new(&model, engine, &config).unwrap();
+        let report = verify(&mut policy, &model.golden, Tolerance { atol: 1e-5, rtol: 0.0 }).unwrap();
+        println!("{name}: {} ticks, worst {:.1e} rad", report.ticks, report.worst_rad);
+    }
+}
+
+#[test]
+fn both_engines_agree_on_a_thousand_observations() {
+    let mut engines = engines(&model());
+    let mut next = noise(2);
+    let mut worst = 0.0f32;
+    for _ in 0..1000 {
+        let input: Vec<f32> = (0..47).map(|_| 3.0 * next()).collect();
+        for engine in &mut engines {
+            engine.input_mut(0).copy_from_slice(&input);
+            engine.run().unwrap();
+        }
+        let [a, b] = [&engines[0], &engines[1]];
+        for index in 0..2 {
+            let pairs = a.output(index).iter().zip(b.output(index));
+            worst = pairs.map(|(x, y)| (x - y).abs() / (1.0 + y.abs())).fold(worst, f32::max);
+        }
+    }
+    println!("worst difference {worst:.1e}");
+    assert!(worst < 1e-5, "{worst}");
+}
+
+#[test]
+fn both_engines_agree_on_every_operator() {
+    let cases: serde_json::Value =
+        serde_json::from_str(include_str!("../../tests/data/operators.json")).unwrap();
+    let runtime = runtime();
+    for case in cases.as_array().unwrap() {
+        let name = case["name"].as_str().unwrap();
+        let digits = case["onnx"].as_str().unwrap().as_bytes().chunks(2);
+        let bytes: Vec<u8> =
+            digits.map(|d| u8::from_str_radix(str::from_utf8(d).unwrap(), 16).unwrap()).collect();
+        let sizes = |v: &serde_json::Value| {
+            v.as_array().unwrap().iter().map(|n| n.as_u64().unwrap() as usize).collect()
+        };
+        let info = |v: &serde_json::Value, name: &str| TensorInfo {
+            name: name.to_owned(),
+            shape: sizes(&v["shape"]),
+        };
+        let inputs = case["inputs"].as_array().unwrap();
+        let io = EngineIo {
+            inputs: inputs.iter().map(|i| info(i, i["name"].as_str().unwrap())).collect(),
+            outputs: vec![info(case, "y")],
+        };
+        let mut native = NativeEngine::compile(&Graph::parse(&bytes).unwrap(), &io.inputs).unwrap();
+        let mut foreign = OrtEngine::with_io(&runtime, &bytes, &io, &[Provider::Cpu]).unwrap();
+        for input in inputs {
+            let values: Vec<f32> =
+                input["values"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap() as f32).collect();
+            for engine in [&mut native as &mut dyn Engine, &mut foreign] {
+                let index = engine.io().input_index(input["name"].as_str().unwrap()).unwrap();
+                engine.input_mut(index).copy_from_slice(&values);
+            }
+        }
+        native.run().unwrap();
+        foreign.run().unwrap();
+        for (a, b) in native.output(0).iter().zip(foreign.output(0)) {
+            assert!((a - b).abs() <= 2e-6 + 2e-6 * b.abs(), "{name}: native {a}, onnxruntime {b}");
+        }
+    }
+}
+
+#[test]
+fn what_cannot_run_is_refused_with_a_reason() {
+    let (runtime, model) = (runtime(), model());
+    assert!(matches!(OrtEngine::new(&runtime, &model, &[]), Err(OrtEngineError::NoProvider)));
+
+    let mut renamed = model.clone();
+    renamed.manifest.outputs[0].tensor = "nothing".to_owned();
+    let error = OrtEngine::new(&runtime, &renamed, &[Provider::Cpu]).err().unwrap().to_string();
+    assert!(error.contains("nothing") && error.contains("actions"), "{error}");
+
+    let mut cut = model;
+    cut.graph_bytes.truncate(50_000);
+    assert!(matches!(OrtEngine::new(&runtime, &cut, &[Provider::Cpu]), Err(OrtEngineError::Session { .. })));
+
+    // A second library in one process is refused, the same one is not.
+    Runtime::open(runtime.library()).unwrap();
+    let other = Runtime::open(&PathBuf::from("/nowhere/libonnxruntime.so.1.40.0"));
+    assert!(matches!(other, Err(OpenError::Another { .. })));
+
+    let named = Places { explicit: Some("/nowhere/libonnxruntime.so".into()), ..Places::of_process() };
+    assert!(matches!(Runtime::find_or_fetch(&named), Err(OpenError::NotFound(_))));
+}

@@ -1,0 +1,24 @@
+//! Policy: from what control knows about the robot to where a model wants its joints.
+//!
+//! ```text
+//! RobotState ─▶ joint map ─▶ observation (terms, history, phase) ─▶ engine ─▶ action ─▶ joint map ─▶ PolicyCommand
+//!  robot order   by name      policy order, as the manifest says                scale, offset     robot order
+//! ```
+//! A pure core: `step(state, now)` gives a frame each time; no clock, no file, no allocation after `new`.
+//! Joints are mapped by name both ways, and [`verify`] proves the whole chain on golden vectors that speak of
+//! the robot, so an exchanged joint is refused before torque.
+//!
+//! May be touched: term kinds (with the manifest), what resets, what `check` reports.
+//! Invariant: targets leave only for the activation they were computed for, all finite, or none leave at all.
+
+mod action;
+pub mod check;
+mod joint_map;
+mod observation;
+mod policy;
+mod verify;
+
+pub use check::{Built, Check, CheckReport, EngineBuilder, Outcome, Site, check};
+pub use joint_map::{JointMap, JointMapError};
+pub use policy::{Policy, PolicyConfig, PolicyCounters, PolicyFault, SetupError};
+pub use verify::{GoldenFailure, GoldenReport, verify};

@@ -1,0 +1,166 @@
+//! The golden run proves the joint order: right ones pass in any robot order, exchanged ones are refused.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a failing set-up is a failing test
+
+mod quad;
+
+use quad::{Edited, MANIFEST, PERIOD_NS, config, model, native, other_order, policy_order};
+use sinew_inference::manifest::EngineKind;
+use sinew_inference::{Engine, Model, NativeEngine};
+use sinew_policy::{EngineBuilder, GoldenFailure, Outcome, Policy, SetupError, Site, check};
+
+fn golden_failure(edits: &[(&str, &str)]) -> GoldenFailure {
+    let model = Edited::replacing(edits).model();
+    let joints = other_order();
+    match Policy::verified(&model, native(&model), &config(&joints)) {
+        Err(SetupError::Golden { error, .. }) => error,
+        Err(other) => panic!("refused for another reason: {other}"),
+        Ok((_, report)) => panic!("accepted with a worst difference of {} rad", report.worst_rad),
+    }
+}
+
+#[test]
+fn the_walking_policy_passes_whatever_the_order_of_the_robot() {
+    let model = model();
+    for joints in [policy_order(), other_order()] {
+        let (policy, report) = Policy::verified(&model, native(&model), &config(&joints)).unwrap();
+        assert!(report.ticks >= 60 && report.worst_rad < 2e-6, "{report:?}");
+        assert_eq!((policy.decimation(), policy.latency_ticks()), (10, 2));
+        // The golden run leaves no trace.
+        assert_eq!(policy.counters(), Default::default());
+    }
+}
+
+#[test]
+fn a_robot_with_more_joints_than_the_policy_moves_is_served() {
+    let mut joints = other_order();
+    joints.insert(4, "neck".to_owned());
+    let model = model();
+    Policy::verified(&model, native(&model), &config(&joints)).unwrap();
+}
+
+#[test]
+fn hip_and_thigh_exchanged_is_refused() {
+    for leg in ["FR", "FL", "RR", "RL"] {
+        let (right, wrong) =
+            (format!("\"{leg}_hip\", \"{leg}_thigh\""), format!("\"{leg}_thigh\", \"{leg}_hip\""));
+        let failure = golden_failure(&[(&right, &wrong)]);
+        assert!(matches!(failure, GoldenFailure::Target { .. }), "{failure}");
+    }
+}
+
+#[test]
+fn left_and_right_thigh_exchanged_is_refused() {
+    let failure = golden_failure(&[
+        ("\"FR_thigh\"", "\"?\""),
+        ("\"FL_thigh\"", "\"FR_thigh\""),
+        ("\"?\"", "\"FL_thigh\""),
+    ]);
+    assert!(matches!(failure, GoldenFailure::Target { .. }), "{failure}");
+}
+
+#[test]
+fn every_exchange_of_two_joints_is_refused() {
+    let model = model();
+    let robot = other_order();
+    for a in 0..12 {
+        for b in 0..a {
+            let mut wrong = model.clone();
+            wrong.manifest.joints.order.swap(a, b);
+            let outcome = Policy::verified(&wrong, native(&wrong), &config(&robot));
+            assert!(matches!(outcome, Err(SetupError::Golden { .. })), "{a} and {b}");
+        }
+    }
+}
+
+#[test]
+fn a_wrong_scale_default_phase_or_feedback_is_refused() {
+    for edit in [
+        ("scale = 0.25", "scale = 0.26"),
+        ("scale = 0.05", "scale = 0.5"),
+        ("scale = [2.0, 2.0, 1.0]", "scale = [2.0, 2.0, 2.0]"),
+        ("minus = \"default_pos\"", "scale = 1.0"),
+        ("rate_hz = 2.0", "rate_hz = 2.1"),
+        ("freeze_below = 0.05", "freeze_below = 0.0"),
+        ("freeze_below = 0.05", "freeze_below = 0.1"),
+        ("joints = \"@joints\"", "joints = \"@joints\"\nscale = 0.9"),
+        ("joints = \"@joints\"", "joints = \"@joints\"\noffset = \"default_pos\""),
+    ] {
+        golden_failure(&[edit]);
+    }
+    // Feeding back what was applied leaves an output unread, which does not even load.
+    let applied = Edited::replacing(&[("stage = \"raw\"", "stage = \"applied\"")]);
+    let error = Model::load(&applied, MANIFEST).unwrap_err().to_string();
+    assert!(error.contains("no term reads"), "{error}");
+}
+
+#[test]
+fn a_foreign_robot_or_rate_is_refused_before_the_golden_run() {
+    let model = model();
+    let mut joints = policy_order();
+    joints[4] = "FL_femur".to_owned();
+    let error = Policy::new(&model, native(&model), &config(&joints)).err().unwrap().to_string();
+    assert!(error.contains("`FL_thigh`") && error.contains("FL_femur"), "{error}");
+
+    let joints = policy_order();
+    let odd = sinew_policy::PolicyConfig { period_ns: 3_000_000, ..config(&joints) };
+    assert!(matches!(Policy::new(&model, native(&model), &odd), Err(SetupError::Rate { .. })));
+
+    let gains = vec![(39.0, 5.0); 12];
+    let weak = sinew_policy::PolicyConfig { max_gains: Some(&gains), ..config(&joints) };
+    let error = Policy::new(&model, native(&model), &weak).err().unwrap().to_string();
+    assert!(error.contains("joints.kp") && error.contains("40") && error.contains("39"), "{error}");
+
+    let mut renamed = model.clone();
+    renamed.manifest.inputs[0].tensor = "other".to_owned();
+    assert!(matches!(
+        Policy::new(&renamed, native(&model), &config(&joints)),
+        Err(SetupError::Engine { .. })
+    ));
+}
+
+fn build_native(model: &Model) -> Result<Box<dyn Engine>, String> {
+    NativeEngine::new(model).map(|e| Box::new(e) as Box<dyn Engine>).map_err(|e| e.to_string())
+}
+
+fn report(source: &Edited, joints: &[String]) -> sinew_policy::CheckReport {
+    let site = Site { joints, max_gains: None, period_ns: PERIOD_NS };
+    check(source, MANIFEST, &site, &[EngineBuilder { kind: EngineKind::Native, build: &build_native }])
+}
+
+#[test]
+fn model_check_reports_each_check() {
+    let joints = other_order();
+    let good = report(&Edited::as_it_is(), &joints);
+    assert!(good.passed(), "{good}");
+    assert_eq!(good.model.as_deref(), Some("quad_walk 1.0.0"));
+    assert!(
+        good.checks.iter().any(|c| c.name == "golden run, native"
+            && matches!(&c.outcome, Outcome::Passed(t) if t.contains("67 ticks"))),
+        "{good}"
+    );
+    assert!(
+        good.checks
+            .iter()
+            .any(|c| c.name == "golden run, onnxruntime" && matches!(c.outcome, Outcome::Skipped(_))),
+        "{good}"
+    );
+
+    let swapped =
+        report(&Edited::replacing(&[("\"FR_hip\", \"FR_thigh\"", "\"FR_thigh\", \"FR_hip\"")]), &joints);
+    assert!(!swapped.passed());
+    let text = swapped.to_string();
+    assert!(text.contains("FAILED   golden run, native") && text.ends_with("refused"), "{text}");
+
+    let unknown = report(&Edited::replacing(&[("rate_hz = 50", "rate_hz = 50\nspeed = 3")]), &joints);
+    let text = unknown.to_string();
+    assert!(
+        text.contains("FAILED   manifest")
+            && text.contains("runtime.speed")
+            && text.contains("skipped  graph"),
+        "{text}"
+    );
+
+    // No engine offered: nothing failed, but nothing is proven either.
+    let site = Site { joints: &joints, max_gains: None, period_ns: PERIOD_NS };
+    assert!(!check(&Edited::as_it_is(), MANIFEST, &site, &[]).passed());
+}

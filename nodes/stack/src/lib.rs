@@ -1,0 +1,28 @@
+//! The whole robot in one thread without a socket: scenarios, campaigns, replay, property tests.
+//!
+//! [`Stack`] composes the cores of bridge, control, policy and twin and passes encoded frames between them, step by
+//! step, exactly as the processes do over their sockets; the same seed gives the same hash in both. What both
+//! compositions need lives here and the shells use it too: the scripted [`Operator`], the [`LinkFilter`] that
+//! impairs a link on purpose, the [`Inbox`] that sorts what is due, the [`Scenario`] file and its [`Score`].
+//!
+//! What may be touched here: how cores are composed and judged. What a core does belongs to its room.
+//! Invariant: nothing here reads a clock or a socket; equal inputs give equal bits.
+mod events;
+mod inbox;
+mod inline;
+mod link_filter;
+mod operator;
+mod scenario;
+mod score;
+mod setup;
+mod trace;
+
+pub use events::{ProcessEvent, ScheduledEvent, resolve};
+pub use inbox::Inbox;
+pub use inline::{Outcome, Stack, StackError};
+pub use link_filter::{Delivery, LinkFilter};
+pub use operator::{Goal, Operator};
+pub use scenario::{Event, Expect, LinkFault, Participant, Scenario, ScenarioError, Segment};
+pub use score::{Score, Scorer};
+pub use setup::{LockstepPlan, Participants, Setup, SetupError};
+pub use trace::{StepTrace, Trace};

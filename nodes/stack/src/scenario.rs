@@ -1,0 +1,310 @@
+//! The scenario file: a scripted run with an asserted outcome.
+//!
+//! Closed schema, absolute step times, one seed. A wrong file is refused with line, field and what was expected.
+use serde::Deserialize;
+
+/// One run.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    pub name: String,
+    /// One sentence for people.
+    #[serde(default)]
+    pub about: String,
+    /// Folder under `launch/robots`.
+    pub robot: String,
+    /// Manifests in the robot's `models` folder, by file stem; the first is policy 0.
+    #[serde(default)]
+    pub policies: Vec<String>,
+    #[serde(default = "one")]
+    pub seed: u64,
+    /// Step time at which the run ends, s.
+    pub duration_s: f64,
+    /// Raises the policies' latency, ticks.
+    #[serde(default)]
+    pub latency_ticks: u64,
+    /// Friction of the ground from the start; the model's own if absent.
+    #[serde(default)]
+    pub friction: Option<f64>,
+    /// Mass on the trunk, kg.
+    #[serde(default)]
+    pub payload_kg: f64,
+    /// Factor on the declared sensor noise and biases.
+    #[serde(default = "one_f64")]
+    pub noise_scale: f64,
+    /// What the operator wants from when on.
+    #[serde(default)]
+    pub goals: Vec<GoalAt>,
+    /// Velocities to follow, each judged after its first second.
+    #[serde(default)]
+    pub segments: Segments,
+    /// Pushes within every segment.
+    #[serde(default)]
+    pub pushes: Option<Pushes>,
+    #[serde(default)]
+    pub events: Vec<Event>,
+    pub expect: Expect,
+}
+
+fn one() -> u64 {
+    1
+}
+fn one_f64() -> f64 {
+    1.0
+}
+
+/// A goal of the scripted operator.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct GoalAt {
+    /// Step time, s.
+    pub at_s: f64,
+    pub goal: GoalName,
+    /// With `policy`: its number.
+    #[serde(default)]
+    pub policy: u8,
+}
+
+/// Goals by name.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum GoalName {
+    Watch,
+    Stand,
+    Policy,
+    LieDown,
+    EStop,
+    Damping,
+    Reset,
+    /// The operator falls silent: no heartbeat, no request.
+    Silence,
+}
+
+/// A row of velocities of equal length.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Segments {
+    /// Step time of the first, s.
+    pub from_s: f64,
+    /// Length of each, s.
+    pub for_s: f64,
+    /// vx, vy m/s, wz rad/s.
+    pub velocities: Vec<[f32; 3]>,
+}
+
+/// One velocity with its span in steps.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Segment {
+    pub from_step: u64,
+    /// First step that is judged.
+    pub judge_step: u64,
+    pub to_step: u64,
+    pub velocity: [f32; 3],
+}
+
+/// Pushes of one size in directions drawn from the seed.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Pushes {
+    pub delta_v_m_s: f64,
+    /// Times within each segment, s.
+    pub into_segment_s: Vec<f64>,
+}
+
+/// Processes that a scenario may take away.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Participant {
+    Bridge,
+    Control,
+    Policy,
+    /// The scripted operator itself.
+    Operator,
+}
+
+/// Something that happens to the robot.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, rename_all = "snake_case", tag = "kind")]
+pub enum Event {
+    /// SIGKILL; gone for good.
+    Kill { at_s: f64, target: Participant },
+    /// SIGSTOP, then SIGCONT.
+    Stop { at_s: f64, for_s: f64, target: Participant },
+    /// Lies on the link from control to bridge.
+    Link { at_s: f64, for_s: f64, fault: LinkFault },
+    /// One bit of the position target of a joint in one command, with a valid CRC.
+    FlipCommandBit { at_s: f64, joint: usize, bit: u8 },
+    /// Nothing passes on the bus of this name.
+    BusSilent { at_s: f64, for_s: f64, bus: String },
+    /// Frames lost, doubled, corrupted, late on the bus of this name, each with this probability.
+    BusNoise { at_s: f64, for_s: f64, bus: String, rate: f64 },
+    /// The inertial sensor stops answering.
+    ImuDead { at_s: f64, for_s: f64 },
+    /// A drive gives no torque although it says so.
+    TorqueLoss { at_s: f64, for_s: f64, joint: String },
+    /// A drive overheats.
+    OverTemperature { at_s: f64, joint: String },
+    /// A drive's encoder jumps.
+    EncoderJump { at_s: f64, joint: String, rad: f64 },
+    /// A drive loses its supply for a moment.
+    DriveReset { at_s: f64, joint: String },
+    Push { at_s: f64, delta_v_m_s: [f64; 3] },
+    Friction { at_s: f64, mu: f64 },
+}
+
+/// What a link does to frames.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum LinkFault {
+    /// Nothing arrives.
+    Loss,
+    /// Every frame arrives twice.
+    Duplicate,
+    /// Pairs of frames arrive in the wrong order.
+    Reorder,
+    /// Frames recorded up to a second ago arrive before the true one.
+    Replay,
+    /// A NaN in the true frame, with a valid CRC.
+    NonFinite,
+    /// A copy of the true frame with another writer epoch arrives before it.
+    WrongEpoch,
+    /// Frames arrive 20 ms late.
+    Stale,
+}
+
+/// The asserted outcome. What is absent is not asserted.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Expect {
+    /// Trunk contacts or tilts beyond 60 degrees after standing up, by truth.
+    #[serde(default)]
+    pub falls: Option<u64>,
+    #[serde(default)]
+    pub rmse_vx: Option<f64>,
+    #[serde(default)]
+    pub rmse_vy: Option<f64>,
+    #[serde(default)]
+    pub rmse_wz: Option<f64>,
+    /// Robot mode at the end.
+    #[serde(default)]
+    pub mode: Option<String>,
+    /// Longest time from the first event to the first frame without stiffness at every drive, ms.
+    #[serde(default)]
+    pub t_damp_ms: Option<f64>,
+    /// Stale, replayed or forged commands that reached a drive.
+    #[serde(default)]
+    pub stale_accepted: Option<u64>,
+    /// Fault codes that must have shown.
+    #[serde(default)]
+    pub faults: Vec<String>,
+    /// Link refusals of this name must have been counted.
+    #[serde(default)]
+    pub refusals: Vec<String>,
+    /// The drives' own watchdogs must have fired.
+    #[serde(default)]
+    pub watchdog: Option<bool>,
+    /// A negative control: the run must break an assertion above, or be refused for this reason.
+    #[serde(default)]
+    pub fails: bool,
+    /// The policy must be refused before anything moves.
+    #[serde(default)]
+    pub policy_refused: bool,
+}
+
+/// Why a scenario cannot be run.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum ScenarioError {
+    #[error("{file}: {message}")]
+    Parse { file: String, message: String },
+    #[error("{file}: {field}: expected {expected}, found {found}")]
+    Value { file: String, field: String, expected: String, found: String },
+}
+
+impl Scenario {
+    /// Reads and checks a scenario; `file` names it in errors.
+    ///
+    /// # Errors
+    /// The first thing that does not fit.
+    pub fn parse(file: &str, text: &str) -> Result<Self, ScenarioError> {
+        let scenario: Self = serde_saphyr::from_str(text)
+            .map_err(|e| ScenarioError::Parse { file: file.into(), message: e.to_string() })?;
+        scenario.check(file)?;
+        Ok(scenario)
+    }
+
+    fn check(&self, file: &str) -> Result<(), ScenarioError> {
+        let range = |field: &str, found: f64, least: f64, most: f64| {
+            if (least..=most).contains(&found) {
+                return Ok(());
+            }
+            Err(ScenarioError::Value {
+                file: file.into(),
+                field: field.into(),
+                expected: format!("{least} to {most}"),
+                found: found.to_string(),
+            })
+        };
+        range("duration_s", self.duration_s, 0.1, 3600.0)?;
+        range("noise_scale", self.noise_scale, 0.0, 100.0)?;
+        range("payload_kg", self.payload_kg, 0.0, 1000.0)?;
+        range("friction", self.friction.unwrap_or(0.7), 0.0, 10.0)?;
+        range("latency_ticks", self.latency_ticks as f64, 0.0, 100.0)?;
+        for goal in &self.goals {
+            range("goals.at_s", goal.at_s, 0.0, self.duration_s)?;
+            if goal.goal == GoalName::Policy {
+                range("goals.policy", f64::from(goal.policy), 0.0, self.policies.len() as f64 - 1.0)?;
+            }
+        }
+        range("segments.from_s", self.segments.from_s, 0.0, self.duration_s)?;
+        if !self.segments.velocities.is_empty() {
+            range("segments.for_s", self.segments.for_s, 1.1, self.duration_s)?;
+        }
+        for velocity in self.segments.velocities.iter().flatten() {
+            range("segments.velocities", f64::from(*velocity), -5.0, 5.0)?;
+        }
+        for event in &self.events {
+            range("events.at_s", event.at_s(), 0.0, self.duration_s)?;
+        }
+        Ok(())
+    }
+
+    /// The velocity segments in steps of `period_ns`.
+    #[must_use]
+    pub fn segments(&self, period_ns: u64) -> Vec<Segment> {
+        let step = |s: f64| (s * 1e9 / period_ns as f64).round() as u64;
+        let spans = self.segments.velocities.iter().enumerate();
+        spans
+            .map(|(i, velocity)| {
+                let from_s = self.segments.from_s + self.segments.for_s * i as f64;
+                Segment {
+                    from_step: step(from_s),
+                    judge_step: step(from_s + 1.0),
+                    to_step: step(from_s + self.segments.for_s),
+                    velocity: *velocity,
+                }
+            })
+            .collect()
+    }
+}
+
+impl Event {
+    /// Step time at which it begins, s.
+    #[must_use]
+    pub fn at_s(&self) -> f64 {
+        match self {
+            Self::Kill { at_s, .. }
+            | Self::Stop { at_s, .. }
+            | Self::Link { at_s, .. }
+            | Self::FlipCommandBit { at_s, .. }
+            | Self::BusSilent { at_s, .. }
+            | Self::BusNoise { at_s, .. }
+            | Self::ImuDead { at_s, .. }
+            | Self::TorqueLoss { at_s, .. }
+            | Self::OverTemperature { at_s, .. }
+            | Self::EncoderJump { at_s, .. }
+            | Self::DriveReset { at_s, .. }
+            | Self::Push { at_s, .. }
+            | Self::Friction { at_s, .. } => *at_s,
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! Judges a run: figures by the twin's truth, held against the scenario's expectations.
+use serde::Serialize;
+use sinew_guard::FAULTS;
+
+use crate::scenario::{Event, GoalName, Participant, Scenario, Segment};
+use crate::trace::{StepTrace, Trace};
+
+/// Tilt that counts as a fall, rad.
+const FALL_TILT_RAD: f64 = std::f64::consts::PI / 3.0;
+/// After a push this long is not judged, s.
+const AFTER_PUSH_S: f64 = 1.0;
+/// The robot has stood up once its base is this high, m, ...
+const STOOD_HEIGHT_M: f64 = 0.22;
+/// ... for this long, s.
+const STOOD_FOR_S: f64 = 0.5;
+
+/// Figures of a run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Score {
+    /// Root mean square of true minus asked velocity, mean over the segments; `None` without segments.
+    pub rmse_vx: Option<f64>,
+    pub rmse_vy: Option<f64>,
+    pub rmse_wz: Option<f64>,
+    pub falls: u64,
+    /// Step time at which it stood, s.
+    pub stand_s: Option<f64>,
+    pub pushes: u64,
+    pub torque_peak_nm: f64,
+    pub temperature_peak_c: f64,
+    /// Longest time from the loss of the commander to the first frame without stiffness at a drive, ms.
+    pub t_damp_ms: Option<f64>,
+    /// Some drive's own watchdog has fired.
+    pub watchdog: bool,
+    /// Fault codes seen by control.
+    pub faults: Vec<String>,
+    /// Robot mode at the end.
+    pub mode: String,
+    /// Forged or outdated commands that a bridge took.
+    pub stale_accepted: u64,
+    /// What was expected and is not so; empty when all holds.
+    pub broken: Vec<String>,
+    pub passed: bool,
+}
+
+/// Judges traces of one scenario.
+#[derive(Clone, Debug)]
+pub struct Scorer<'a> {
+    scenario: &'a Scenario,
+    segments: Vec<Segment>,
+    period_s: f64,
+}
+
+impl<'a> Scorer<'a> {
+    #[must_use]
+    pub fn new(scenario: &'a Scenario, period_ns: u64) -> Self {
+        Self { scenario, segments: scenario.segments(period_ns), period_s: period_ns as f64 * 1e-9 }
+    }
+
+    /// Velocity the script asks for at `step`.
+    #[must_use]
+    pub fn command(&self, step: u64) -> [f32; 3] {
+        let segment = self.segments.iter().find(|s| (s.from_step..s.to_step).contains(&step));
+        segment.map_or([0.0; 3], |s| s.velocity)
+    }
+
+    /// Figures and verdict. `refusals` are the bridge's refusal reasons that were counted.
+    #[must_use]
+    pub fn judge(&self, trace: &Trace, stale_accepted: u64, refusals: &[String]) -> Score {
+        let steps = &trace.steps;
+        let mut score = Score { stale_accepted, ..Score::default() };
+        score.stand_s = self.stood(steps).map(|step| step as f64 * self.period_s);
+        score.falls = self.falls(steps);
+        [score.rmse_vx, score.rmse_vy, score.rmse_wz] = self.rmse(steps);
+        score.torque_peak_nm = steps.iter().map(|s| s.torque_peak_nm).fold(0.0, f64::max);
+        score.temperature_peak_c = steps.iter().map(|s| s.temperature_c).fold(0.0, f64::max);
+        score.pushes = steps.last().map_or(0, |s| s.pushes);
+        score.watchdog = steps.iter().any(|s| s.watchdogs != 0);
+        score.t_damp_ms = self.t_damp_ms(steps);
+        let seen = steps.iter().fold(0, |all, s| all | s.faults);
+        score.faults =
+            FAULTS.iter().filter(|row| seen >> row.fault as u8 & 1 == 1).map(|row| row.code.into()).collect();
+        score.mode = steps.last().map_or_else(String::new, |s| s.mode.name().to_owned());
+        score.broken = self.broken(&score, refusals);
+        score.passed = score.broken.is_empty() != self.scenario.expect.fails;
+        score
+    }
+
+    fn stood(&self, steps: &[StepTrace]) -> Option<u64> {
+        let needed = (STOOD_FOR_S / self.period_s) as u64;
+        let mut run = 0;
+        for s in steps {
+            run = if s.height_m > STOOD_HEIGHT_M && !s.trunk_contact { run + 1 } else { 0 };
+            if run >= needed {
+                return Some(s.step);
+            }
+        }
+        None
+    }
+
+    /// Falls between standing up and the first goal that lays the robot down.
+    fn falls(&self, steps: &[StepTrace]) -> u64 {
+        let Some(from) = self.stood(steps) else { return 0 };
+        let down = |g: &&crate::scenario::GoalAt| {
+            matches!(g.goal, GoalName::LieDown | GoalName::EStop | GoalName::Damping)
+        };
+        let to_s = self.scenario.goals.iter().find(down).map_or(f64::INFINITY, |g| g.at_s);
+        let (mut falls, mut down) = (0, false);
+        for s in steps.iter().filter(|s| s.step >= from && (s.step as f64) * self.period_s < to_s) {
+            let fallen = s.trunk_contact || s.tilt_rad > FALL_TILT_RAD;
+            if fallen && !down {
+                falls += 1;
+            }
+            // One fall ends when the robot is up again, not when it bounces.
+            down = if down { s.height_m < STOOD_HEIGHT_M || s.tilt_rad > FALL_TILT_RAD / 2.0 } else { fallen };
+        }
+        falls
+    }
+
+    fn rmse(&self, steps: &[StepTrace]) -> [Option<f64>; 3] {
+        let quiet = (AFTER_PUSH_S / self.period_s) as u64;
+        let mut sums = [0.0; 3];
+        let mut judged = 0;
+        let (mut pushes, mut last_push) = (0, None);
+        let mut per_segment = vec![([0.0; 3], 0u64); self.segments.len()];
+        for s in steps {
+            if s.pushes != pushes {
+                (pushes, last_push) = (s.pushes, Some(s.step));
+            }
+            if last_push.is_some_and(|at| s.step < at + quiet) {
+                continue;
+            }
+            let at = self.segments.iter().position(|g| (g.judge_step..g.to_step).contains(&s.step));
+            if let Some((segment, (squares, count))) =
+                at.and_then(|i| self.segments.get(i).zip(per_segment.get_mut(i)))
+            {
+                for ((square, v), c) in squares.iter_mut().zip(s.velocity).zip(segment.velocity) {
+                    *square += (v - f64::from(c)).powi(2);
+                }
+                *count += 1;
+            }
+        }
+        for (squares, count) in per_segment.iter().filter(|(_, count)| *count > 0) {
+            for (sum, square) in sums.iter_mut().zip(squares) {
+                *sum += (square / *count as f64).sqrt();
+            }
+            judged += 1;
+        }
+        sums.map(|sum| (judged > 0).then(|| sum / f64::from(judged)))
+    }
+
+    /// The step at which the first event takes the commander away.
+    fn commander_lost(&self) -> Option<u64> {
+        let lost = |e: &&Event| match e {
+            Event::Kill { target, .. } | Event::Stop { target, .. } => {
+                matches!(target, Participant::Control | Participant::Bridge)
+            }
+            Event::Link { .. } => true,
+            _ => false,
+        };
+        let event = self.scenario.events.iter().find(lost)?;
+        Some((event.at_s() / self.period_s).round() as u64)
+    }
+
+    fn t_damp_ms(&self, steps: &[StepTrace]) -> Option<f64> {
+        let lost = self.commander_lost()?;
+        let after = || steps.iter().filter(move |s| s.step >= lost);
+        let before = steps.iter().find(|s| s.step + 1 == lost).map_or(0, |s| s.stiff);
+        let mut worst = 0;
+        for joint in (0..64).filter(|joint| before >> joint & 1 == 1) {
+            worst = worst.max(after().find(|s| s.stiff >> joint & 1 == 0)?.step - lost);
+        }
+        Some(worst as f64 * self.period_s * 1e3)
+    }
+
+    fn broken(&self, score: &Score, refusals: &[String]) -> Vec<String> {
+        let expect = &self.scenario.expect;
+        let mut broken = Vec::new();
+        let mut most = |what: &str, most: Option<f64>, found: Option<f64>| {
+            let Some(most) = most else { return };
+            match found {
+                Some(found) if found <= most => {}
+                found => broken.push(format!("{what}: expected at most {most}, found {found:?}")),
+            }
+        };
+        most("rmse_vx", expect.rmse_vx, score.rmse_vx);
+        most("rmse_vy", expect.rmse_vy, score.rmse_vy);
+        most("rmse_wz", expect.rmse_wz, score.rmse_wz);
+        most("falls", expect.falls.map(|f| f as f64), Some(score.falls as f64));
+        most("t_damp_ms", expect.t_damp_ms, score.t_damp_ms);
+        most("stale_accepted", expect.stale_accepted.map(|n| n as f64), Some(score.stale_accepted as f64));
+        if expect.falls.is_some() && score.stand_s.is_none() {
+            broken.push("stand: the robot never stood up".into());
+        }
+        if let Some(mode) = expect.mode.as_ref().filter(|mode| **mode != score.mode) {
+            broken.push(format!("mode: expected {mode}, found {}", score.mode));
+        }
+        if let Some(watchdog) = expect.watchdog.filter(|w| *w != score.watchdog) {
+            broken.push(format!("watchdog: expected {watchdog}, found {}", score.watchdog));
+        }
+        for fault in expect.faults.iter().filter(|fault| !score.faults.contains(fault)) {
+            broken.push(format!("faults: expected {fault}, found [{}]", score.faults.join(", ")));
+        }
+        for refusal in expect.refusals.iter().filter(|refusal| !refusals.contains(refusal)) {
+            broken.push(format!("refusals: expected {refusal}, found [{}]", refusals.join(", ")));
+        }
+        broken
+    }
+}

@@ -1,0 +1,151 @@
+//! One robot, one scenario, and the cores that belong to them, built the same way in every composition.
+use sinew_bridge::{Bridge, BridgeConfig};
+use sinew_control::{Control, ControlConfig, MotionSource, PolicyTiming};
+use sinew_inference::{Model, NativeEngine, Source as ModelSource};
+use sinew_policy::{Policy, PolicyConfig};
+use sinew_robot::Robot;
+use sinew_twin::{RapierConfig, Twin, TwinConfig};
+use sinew_wire::Source;
+
+/// Ticks from one motion frame to the next, and from the state it was computed from to the tick it enters.
+const MOTION_DECIMATION: u64 = 10;
+const MOTION_LATENCY: u64 = 2;
+
+/// Who takes part in a lockstep run, and when each one's input is due: a static table of the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LockstepPlan {
+    pub policy: PolicyTiming,
+    pub motion: PolicyTiming,
+}
+
+/// Bits of the participants' mask.
+#[derive(Clone, Copy, Debug)]
+pub struct Participants;
+
+impl Participants {
+    pub const BRIDGE: u32 = 1;
+    pub const CONTROL: u32 = 2;
+    pub const POLICY: u32 = 4;
+    pub const OPERATOR: u32 = 8;
+}
+
+/// What every composition of a run is built from.
+#[derive(Debug)]
+pub struct Setup {
+    pub robot: Robot,
+    /// The robot's name in frames, keys and namespaces.
+    pub name: String,
+    /// Verified models, by policy number.
+    pub models: Vec<Model>,
+    pub seed: u64,
+    pub noise_scale: f64,
+    pub latency_ticks: u64,
+}
+
+/// Why the cores cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    #[error("{0}")]
+    Model(#[from] sinew_inference::LoadError),
+    #[error("{file}: {error}")]
+    Compile { file: String, error: String },
+    #[error("{0}")]
+    Policy(#[from] sinew_policy::SetupError),
+    #[error("{0}")]
+    Bridge(#[from] sinew_bridge::ConfigError),
+    #[error("{0}")]
+    Control(#[from] sinew_control::ConfigError),
+    #[error("{0}")]
+    Physics(#[from] sinew_twin::ModelError),
+    #[error("{0}")]
+    Twin(#[from] sinew_twin::TwinError),
+    #[error("policy {number} does not exist, there are {count}")]
+    NoPolicy { number: usize, count: usize },
+}
+
+impl Setup {
+    /// Reads the named manifests; nothing is built yet.
+    ///
+    /// # Errors
+    /// The first model that does not load.
+    pub fn new(
+        robot: Robot,
+        name: &str,
+        source: &dyn ModelSource,
+        manifests: &[String],
+    ) -> Result<Self, SetupError> {
+        let models = manifests.iter().map(|m| Model::load(source, m)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { robot, name: name.into(), models, seed: 1, noise_scale: 1.0, latency_ticks: 0 })
+    }
+
+    /// # Errors
+    /// What in the description does not fit.
+    pub fn bridge(&self, boot_id: u32) -> Result<Bridge, SetupError> {
+        Ok(Bridge::new(BridgeConfig::new(&self.robot, &self.name, boot_id))?)
+    }
+
+    /// # Errors
+    /// What in the description does not fit.
+    pub fn control(&self, boot_id: u32) -> Result<Control, SetupError> {
+        let mut config = ControlConfig::new(&self.robot, &self.name, boot_id, self.robot.limits());
+        config.policies = (0..self.models.len()).map(|i| self.policy_timing(i)).collect();
+        config.sources = [(Source::AUTOSTART, 10), (Source::CMD_VEL, 50), (Source::SCENARIO, 90), (Source::DRIVE, 100)]
+            .map(|(source, priority)| MotionSource { source, priority })
+            .to_vec();
+        Ok(Control::new(config)?)
+    }
+
+    /// # Errors
+    /// What the physics or an emulator cannot represent.
+    pub fn twin(&self) -> Result<Twin, SetupError> {
+        let physics = Twin::rapier(&self.robot, &RapierConfig::default())?;
+        let config = TwinConfig { seed: self.seed, noise_scale: self.noise_scale, ..TwinConfig::default() };
+        Ok(Twin::new(&self.robot, physics, config)?)
+    }
+
+    /// Policy `number` on the native engine, its golden vectors run.
+    ///
+    /// # Errors
+    /// Why the policy does not fit this robot.
+    pub fn policy(&self, number: usize, boot_id: u32) -> Result<Policy, SetupError> {
+        let count = self.models.len();
+        let model = self.models.get(number).ok_or(SetupError::NoPolicy { number, count })?;
+        let engine = NativeEngine::new(model)
+            .map_err(|e| SetupError::Compile { file: model.file.clone(), error: e.to_string() })?;
+        let joints: Vec<String> = self.robot.joint_names().map(str::to_owned).collect();
+        let gains: Vec<(f64, f64)> =
+            self.robot.joints.iter().map(|j| (j.limits.kp_max, j.limits.kd_max)).collect();
+        let config = PolicyConfig {
+            number: number as u8,
+            joints: &joints,
+            max_gains: Some(&gains),
+            period_ns: self.robot.period_ns,
+            boot_id,
+        };
+        Ok(Policy::verified(model, Box::new(engine), &config)?.0)
+    }
+
+    fn policy_timing(&self, number: usize) -> PolicyTiming {
+        let Some(model) = self.models.get(number) else {
+            return PolicyTiming { decimation: 1, latency_ticks: 1 };
+        };
+        let runtime = &model.manifest.runtime;
+        let ticks = 1e9 / (runtime.rate_hz * self.robot.period_ns as f64);
+        PolicyTiming {
+            decimation: (ticks.round() as u64).max(1),
+            // The description and the scenario may only raise what the manifest declares.
+            latency_ticks: u64::from(runtime.latency_ticks)
+                .max(u64::from(self.robot.policy.latency_ticks_min))
+                .max(self.latency_ticks),
+        }
+    }
+
+    /// When inputs are due. All policies of a run share the slowest timing, so that one table serves them.
+    #[must_use]
+    pub fn plan(&self) -> LockstepPlan {
+        LockstepPlan {
+            policy: self.policy_timing(0),
+            motion: PolicyTiming { decimation: MOTION_DECIMATION, latency_ticks: MOTION_LATENCY },
+        }
+    }
+}
