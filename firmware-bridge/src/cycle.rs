@@ -7,7 +7,7 @@ use sinew_guard::{
     starts_at_measured,
 };
 use sinew_wire::{
-    ActuatorCommand, ActuatorState, ActuatorStateBody, Intent, JointCommand, LinkState, MAX_JOINTS, MotionCommand,
+    ActuatorCommand, ActuatorState, ActuatorStateBody, Header, Intent, JointCommand, LinkState, MAX_JOINTS, MotionCommand,
     Refusal, Request, Source, Stage, StepTime,
 };
 
@@ -372,6 +372,10 @@ impl Bridge {
     }
 
     fn judge(&mut self, frame: &ActuatorCommand) -> Result<(), Refusal> {
+        // An emergency stop is heard from anybody, whatever the epoch or age.
+        if frame.header.robot == self.robot && frame.header.flags & Header::ESTOP != 0 {
+            self.event(LinkEvent::EStop);
+        }
         match frame.body.intent() {
             Intent::Observe => Ok(()),
             Intent::Arm => self.arm(frame),

@@ -199,6 +199,11 @@ fn publishing_a_frame_again_does_not_make_it_younger() {
     acceptor.published(FrameId { boot_id: BRIDGE_BOOT, seq: 5 }, at(20));
     acceptor.published(FrameId { boot_id: BRIDGE_BOOT + 1, seq: 5 }, at(20));
     assert_eq!(acceptor.judge(&old, at(20), &limits, LinkState::Active), Err(Refusal::Age));
+    // Nor does it outlive its place in the ring.
+    for n in 11..70 {
+        acceptor.published(FrameId { boot_id: BRIDGE_BOOT, seq: n }, at(20 + u64::from(n)));
+    }
+    assert_eq!(acceptor.time_of(FrameId { boot_id: BRIDGE_BOOT, seq: 5 }), None);
 }
 
 #[test]

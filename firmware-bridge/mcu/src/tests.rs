@@ -1,6 +1,6 @@
 //! The gateway against simulated drives, through the C interface that a firmware uses.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a failed expectation is a failed test
-#![allow(unsafe_code)] // the tests call the C interface; every pointer is to a local of the right kind
+#![allow(unsafe_code, clippy::undocumented_unsafe_blocks)] // C calls only; every pointer is to a live local of the right kind
 
 use std::boxed::Box;
 use std::vec;

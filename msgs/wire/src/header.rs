@@ -20,6 +20,7 @@ wire_struct! {
         pub robot: u32,
         /// [`crate::Source`].
         pub source: u16,
+        /// [`Header::ESTOP`]; the other bits are 0.
         pub flags: u16,
         /// Fencing number: `writer_epoch` in actuator commands, `lease_epoch` in motion commands, else 0.
         pub epoch: u32,
@@ -50,6 +51,9 @@ pub struct FrameId {
 }
 
 impl Header {
+    /// The sender asks for an emergency stop.
+    pub const ESTOP: u16 = 1;
+
     /// This frame's own name.
     #[must_use]
     pub const fn id(&self) -> FrameId {

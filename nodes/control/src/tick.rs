@@ -5,7 +5,7 @@ use sinew_guard::{
     Fault, FaultSet, Guards, Margin, Measured, Outcome, RobotEvent, Severity, next_robot, saturate, worst,
 };
 use sinew_wire::{
-    ActuatorCommand, ActuatorState, FrameId, Intent, JointCommand, LeaseRefusal, LinkState, MAX_JOINTS,
+    ActuatorCommand, ActuatorState, FrameId, Header, Intent, JointCommand, LeaseRefusal, LinkState, MAX_JOINTS,
     MotionCommand, NO_POLICY, PolicyCommand, Request, RobotJoint, RobotMode, RobotState, Source, StepTime,
 };
 
@@ -404,6 +404,7 @@ impl Control {
         header.seq = header.seq.wrapping_add(1);
         header.step = state.header.step;
         header.epoch = epoch;
+        header.flags = if self.mode == RobotMode::EStop { Header::ESTOP } else { 0 };
         header.set_based_on(state.header.id());
         self.command.body.intent = intent as u8;
         if intent != Intent::Run {

@@ -33,8 +33,8 @@ pub use qos::{Depth, Durability, Qos, Reliability};
 pub use rihs01::{FieldType, TypeDescription, TypeHash, canonical_json};
 pub use router::{RouterHandle, RouterReport, ensure_router};
 pub use session::{
-    EnvironmentError, MessageType, NativeSession, NodeHandle, Origin, PublishError, Publisher, Received, Session,
-    SessionConfig, SessionError, Subscription, SubscriptionCounters,
+    EnvironmentError, MessageType, NativeSession, NodeHandle, Origin, PublishError, Publisher, Received,
+    Session, SessionConfig, SessionError, Subscription, SubscriptionCounters,
 };
 
 /// Port on which ROS 2 over Zenoh expects its router.

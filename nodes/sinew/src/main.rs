@@ -1,1 +1,41 @@
-fn main() {}
+//! `sinew`: the one executable. Every process of a robot and every tool beside it is a subcommand.
+//!
+//! What may be touched here: how cores get their sockets, threads and files, and what people read. Nothing is
+//! decided here that a core could decide.
+mod bench;
+mod cli;
+mod drive;
+mod model;
+mod progress;
+mod run_dir;
+mod scenario;
+mod shells;
+mod site;
+mod status;
+mod up;
+
+use clap::Parser;
+
+/// Counts allocations per thread, so that a tick can show that it makes none.
+#[global_allocator]
+static ALLOCATOR: sinew_rt::account::CountingAllocator = sinew_rt::account::CountingAllocator;
+
+fn main() -> std::process::ExitCode {
+    let cli = cli::Cli::parse();
+    let result = match cli.command.unwrap_or_else(|| cli::Command::Up(cli::Up::default())) {
+        cli::Command::Up(args) => up::run(&args),
+        cli::Command::Node(args) => shells::run(&args),
+        cli::Command::Drive(args) => drive::run(&args),
+        cli::Command::Status(args) => status::run(&args),
+        cli::Command::Scenario(args) => scenario::run(&args),
+        cli::Command::Bench(args) => bench::run(&args),
+        cli::Command::Model(args) => model::run(&args),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("sinew: {error:#}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}

@@ -5,15 +5,15 @@ use sinew_policy::Policy;
 use sinew_twin::Twin;
 use sinew_wire::{
     ActuatorState, DecodeError, MAX_FRAME, MotionCommand, MotionCommandBody, PolicyCommand, PolicyCommandBody,
-    RobotState, Source, StepTime,
+    RobotState, StepTime,
 };
 
 use crate::events::{ProcessEvent, ScheduledEvent, resolve};
 use crate::inbox::Inbox;
 use crate::link_filter::{Delivery, LinkFilter};
-use crate::operator::{Goal, Operator};
-use crate::scenario::{GoalName, Participant, Scenario, ScenarioError};
+use crate::scenario::{Participant, Scenario, ScenarioError};
 use crate::score::{Score, Scorer};
+use crate::script::Script;
 use crate::setup::{LockstepPlan, Participants, Setup, SetupError};
 use crate::trace::{StepTrace, Trace};
 
@@ -51,7 +51,7 @@ pub struct Stack {
     pub control: Control,
     policies: Vec<Policy>,
     pub twin: Twin,
-    operator: Operator,
+    script: Script,
     filter: LinkFilter,
     events: Vec<(u64, ScheduledEvent)>,
     next_event: usize,
@@ -64,8 +64,6 @@ pub struct Stack {
     policy_due: Vec<PolicyCommand>,
     motion_due: Vec<MotionCommand>,
     deliveries: Vec<Delivery>,
-    goals: Vec<(u64, GoalName, u8)>,
-    silent: bool,
     robot_state: RobotState,
     pub trace: Trace,
     messages: u64,
@@ -93,9 +91,6 @@ impl Stack {
             present |= Participants::POLICY;
         }
         let period_ns = setup.robot.period_ns;
-        let step = |s: f64| (s * 1e9 / period_ns as f64).round() as u64;
-        let mut goals: Vec<_> = scenario.goals.iter().map(|g| (step(g.at_s), g.goal, g.policy)).collect();
-        goals.sort_by_key(|(at, _, _)| *at);
         Ok(Self {
             period_ns,
             joints: setup.robot.joints.len(),
@@ -104,7 +99,7 @@ impl Stack {
             control: setup.control(BOOT_CONTROL)?,
             policies,
             twin: setup.twin()?,
-            operator: Operator::new(&setup.name, Source::SCENARIO, BOOT_OPERATOR),
+            script: Script::new(scenario, &setup.name, BOOT_OPERATOR, period_ns),
             filter: LinkFilter::new(scenario, period_ns),
             events: resolve(scenario, &setup.robot, file)?,
             next_event: 0,
@@ -117,8 +112,6 @@ impl Stack {
             policy_due: Vec::new(),
             motion_due: Vec::new(),
             deliveries: Vec::new(),
-            goals,
-            silent: false,
             robot_state: RobotState::default(),
             trace: Trace::default(),
             messages: 0,
@@ -163,7 +156,7 @@ impl Stack {
         self.present & participant != 0
     }
 
-    /// One bus period; `velocity` is what the script asks the operator for.
+    /// One bus period; `velocity` is what the script asks for, kept in the trace.
     ///
     /// # Errors
     /// See [`StackError`].
@@ -193,7 +186,7 @@ impl Stack {
             self.messages += 1;
             trace.stage = self.bridge.stage();
             if self.has(Participants::CONTROL) {
-                self.tick(&state, velocity)?;
+                self.tick(&state)?;
                 trace.mode = self.control.mode();
                 trace.faults = self.control.faults().bits();
             } else {
@@ -207,7 +200,7 @@ impl Stack {
         Ok(())
     }
 
-    fn tick(&mut self, state: &ActuatorState, velocity: [f32; 3]) -> Result<(), StackError> {
+    fn tick(&mut self, state: &ActuatorState) -> Result<(), StackError> {
         let step = self.step;
         let due = |timing: PolicyTiming| move |at: u64| at + timing.latency_ticks <= step;
         let (policy_due, motion_due) = (due(self.plan.policy), due(self.plan.motion));
@@ -227,20 +220,17 @@ impl Stack {
         self.robot_state = RobotState::decode(bytes)
             .map_err(|error| StackError::Frame { step, frame: "robot state", error })?;
         self.messages += 2;
-        for motion in &self.motion_due {
-            self.bridge.hear(motion);
-        }
         for delivery in &self.deliveries {
             let taken = self.bridge.take(&delivery.bytes);
             if delivery.forged && taken.is_ok() {
                 self.stale_accepted += 1;
             }
         }
-        self.think(velocity)
+        self.think()
     }
 
     /// What policy and operator make of the new robot state.
-    fn think(&mut self, velocity: [f32; 3]) -> Result<(), StackError> {
+    fn think(&mut self) -> Result<(), StackError> {
         let step = self.step;
         let now = StepTime::from_ns(step * self.period_ns);
         if self.has(Participants::POLICY) && step.is_multiple_of(self.plan.policy.decimation) {
@@ -253,21 +243,11 @@ impl Stack {
             }
         }
         if self.has(Participants::OPERATOR) && step.is_multiple_of(self.plan.motion.decimation) {
-            while let Some((_, goal, policy)) = self.goals.first().copied().filter(|(at, _, _)| *at <= step) {
-                self.goals.remove(0);
-                self.silent = goal == GoalName::Silence;
-                if let Some(goal) = goal_of(goal, policy) {
-                    self.operator.set_goal(goal);
-                }
-            }
-            self.operator.set_velocity(velocity);
-            if !self.silent {
-                let frame = self.operator.step(&self.robot_state);
-                let bytes = frame.encode(&mut self.buffer).map_err(|_| too_long(step))?;
-                let frame = MotionCommand::decode(bytes)
-                    .map_err(|error| StackError::Frame { step, frame: "motion command", error })?;
-                self.messages += u64::from(self.motion_inbox.push(frame));
-            }
+            let frame = self.script.step(&self.robot_state);
+            let bytes = frame.encode(&mut self.buffer).map_err(|_| too_long(step))?;
+            let frame = MotionCommand::decode(bytes)
+                .map_err(|error| StackError::Frame { step, frame: "motion command", error })?;
+            self.messages += u64::from(self.motion_inbox.push(frame));
         }
         Ok(())
     }
@@ -315,19 +295,6 @@ fn bit(who: Participant) -> u32 {
         Participant::Policy => Participants::POLICY,
         Participant::Operator => Participants::OPERATOR,
     }
-}
-
-fn goal_of(goal: GoalName, policy: u8) -> Option<Goal> {
-    Some(match goal {
-        GoalName::Watch => Goal::Watch,
-        GoalName::Stand => Goal::Stand,
-        GoalName::Policy => Goal::Policy(policy),
-        GoalName::LieDown => Goal::LieDown,
-        GoalName::EStop => Goal::EStop,
-        GoalName::Damping => Goal::Damping,
-        GoalName::Reset => Goal::Reset,
-        GoalName::Silence => return None,
-    })
 }
 
 fn too_long(step: u64) -> StackError {

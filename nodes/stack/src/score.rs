@@ -39,6 +39,7 @@ pub struct Score {
     pub stale_accepted: u64,
     /// What was expected and is not so; empty when all holds.
     pub broken: Vec<String>,
+    #[serde(skip)]
     pub passed: bool,
 }
 

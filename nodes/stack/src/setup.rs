@@ -7,6 +7,8 @@ use sinew_robot::Robot;
 use sinew_twin::{RapierConfig, Twin, TwinConfig};
 use sinew_wire::Source;
 
+use crate::scenario::Scenario;
+
 /// Ticks from one motion frame to the next, and from the state it was computed from to the tick it enters.
 const MOTION_DECIMATION: u64 = 10;
 const MOTION_LATENCY: u64 = 2;
@@ -76,6 +78,23 @@ impl Setup {
     ) -> Result<Self, SetupError> {
         let models = manifests.iter().map(|m| Model::load(source, m)).collect::<Result<Vec<_>, _>>()?;
         Ok(Self { robot, name: name.into(), models, seed: 1, noise_scale: 1.0, latency_ticks: 0 })
+    }
+
+    /// What `scenario` runs on, every policy verified once.
+    ///
+    /// # Errors
+    /// The first model that does not load or does not fit the robot.
+    pub fn of(scenario: &Scenario, robot: Robot, source: &dyn ModelSource) -> Result<Self, SetupError> {
+        let manifests: Vec<String> = scenario.policies.iter().map(|p| format!("{p}.model.toml")).collect();
+        let name = robot.name.clone();
+        let mut setup = Self::new(robot, &name, source, &manifests)?;
+        setup.seed = scenario.seed;
+        setup.noise_scale = scenario.noise_scale;
+        setup.latency_ticks = scenario.latency_ticks;
+        for number in 0..setup.models.len() {
+            setup.policy(number, 1)?;
+        }
+        Ok(setup)
     }
 
     /// # Errors

@@ -19,13 +19,7 @@ pub struct SessionConfig {
 
 impl Default for SessionConfig {
     fn default() -> Self {
-        Self {
-            domain_id: 0,
-            router_port: ROS_PORT,
-            type_hashes: true,
-            file: None,
-            overrides: Vec::new(),
-        }
+        Self { domain_id: 0, router_port: ROS_PORT, type_hashes: true, file: None, overrides: Vec::new() }
     }
 }
 
@@ -94,10 +88,7 @@ impl SessionConfig {
             // The robot lives without a router, and finds one that comes later.
             ("connect/timeout_ms", "-1"),
             ("connect/exit_on_failure", "false"),
-            (
-                "connect/retry",
-                "{ period_init_ms: 1000, period_max_ms: 4000, period_increase_factor: 2 }",
-            ),
+            ("connect/retry", "{ period_init_ms: 1000, period_max_ms: 4000, period_increase_factor: 2 }"),
             ("listen/endpoints", "[\"tcp/localhost:0\"]"),
             ("scouting/multicast/enabled", "false"),
             ("scouting/gossip/enabled", "true"),

@@ -4,6 +4,7 @@ use crate::attachment::Attachment;
 use crate::cdr;
 use crate::gid::Gid;
 use std::collections::VecDeque;
+use std::time::Instant;
 
 /// Publishers whose count is remembered; the one silent for longest is forgotten first.
 const PUBLISHERS: usize = 64;
@@ -47,7 +48,7 @@ impl Inbox {
         }
         let Attachment { gid, sequence, source_stamp_ns } = attachment;
         let origin = Some(Origin { publisher: gid, sequence, source_stamp_ns });
-        self.queue.push_back(Received { cdr: payload.to_vec(), origin });
+        self.queue.push_back(Received { at: Instant::now(), cdr: payload.to_vec(), origin });
         self.counters.received += 1;
     }
 

@@ -15,6 +15,7 @@ use crate::msg::Message;
 use crate::name::{NodeName, TopicName};
 use crate::qos::Qos;
 use crate::rihs01::TypeHash;
+use std::time::Instant;
 
 /// Name and hash of a message type.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +66,8 @@ pub struct Origin {
 /// A sample.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Received {
+    /// When it arrived at this process.
+    pub at: Instant,
     /// With its CDR header.
     pub cdr: Vec<u8>,
     /// `None` where the backend does not tell.

@@ -1,0 +1,186 @@
+//! The command line.
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// On-robot control stack: `sinew` alone starts the simulated robot and stands it up.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start a robot from its launch file and keep it running (the default).
+    Up(Up),
+    /// One process of a robot; started by the launch file.
+    Node(Node),
+    /// Take the lease and drive, by keys or unattended.
+    Drive(Drive),
+    /// Print a running robot.
+    Status(Status),
+    /// Run scripted scenarios and judge their outcome.
+    Scenario(Scenario),
+    /// Measure, always beside a peer of the same run.
+    Bench(Bench),
+    /// Look at policy models.
+    Model(Model),
+}
+
+#[derive(Debug, Default, Args)]
+pub struct Up {
+    /// Leave after this has happened; the robot is laid down first.
+    #[arg(long, value_enum)]
+    pub until: Option<Until>,
+    /// One JSON object on standard output at the end.
+    #[arg(long)]
+    pub json: bool,
+    /// The launch file [default: launch/sinew.launch.xml].
+    #[arg(long)]
+    pub file: Option<PathBuf>,
+    /// Print the launch file's arguments and leave.
+    #[arg(long)]
+    pub show_args: bool,
+    /// Arguments of the launch file, `name:=value`.
+    pub arguments: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Until {
+    /// The robot stands.
+    Stand,
+}
+
+#[derive(Debug, Args)]
+#[command(disable_help_flag = true)]
+pub struct Node {
+    /// Which process.
+    #[arg(value_enum)]
+    pub kind: NodeKind,
+    /// ROS arguments: `--ros-args -p name:=value ...`.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub ros: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum NodeKind {
+    Twin,
+    Bridge,
+    Control,
+    Policy,
+    Ros,
+}
+
+#[derive(Debug, Args)]
+pub struct Drive {
+    /// Name of the robot.
+    #[arg(long, default_value = "quad")]
+    pub robot: String,
+    /// Forward, m/s; without a velocity the keys drive.
+    #[arg(long, allow_hyphen_values = true)]
+    pub vx: Option<f32>,
+    /// To the left, m/s.
+    #[arg(long, allow_hyphen_values = true)]
+    pub vy: Option<f32>,
+    /// Turning left, rad/s.
+    #[arg(long, allow_hyphen_values = true)]
+    pub wz: Option<f32>,
+    /// How long, in robot time: `10s`, `500ms`.
+    #[arg(long = "for", default_value = "10s")]
+    pub time: String,
+    /// One JSON object on standard output at the end.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Status {
+    /// Name of the robot.
+    #[arg(long, default_value = "quad")]
+    pub robot: String,
+    /// One JSON object on standard output.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Scenario {
+    /// A scenario file, or a folder of them.
+    pub path: PathBuf,
+    /// Runs every file with seeds 1 to N instead of its own.
+    #[arg(long)]
+    pub seeds: Option<u64>,
+    /// One seed instead of the file's own.
+    #[arg(long, conflicts_with = "seeds")]
+    pub seed: Option<u64>,
+    #[arg(long, value_enum, default_value = "inline")]
+    pub compose: Compose,
+    /// Draw the run into this SVG file.
+    #[arg(long)]
+    pub plot: Option<PathBuf>,
+    /// One JSON object on standard output.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Compose {
+    /// All cores in this process, in one thread.
+    Inline,
+    /// Every core in its own process, over its real sockets.
+    Processes,
+}
+
+#[derive(Debug, Args)]
+pub struct Bench {
+    #[command(subcommand)]
+    pub what: BenchKind,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum BenchKind {
+    /// State published to command accepted, against raw Zenoh and raw datagrams.
+    Latency {
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Random and adversarial commands against the guard, judged by an independent checker.
+    Guard {
+        #[arg(long, default_value_t = 1_000_000)]
+        n: u64,
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Cost of each core's step, with allocations and page faults per tick.
+    Tick {
+        #[arg(long, default_value_t = 20)]
+        seconds: u64,
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Model {
+    #[command(subcommand)]
+    pub what: ModelKind,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ModelKind {
+    /// Does this model fit the robot? Hashes, joints, shapes, golden vectors on every engine.
+    Check {
+        /// A `*.model.toml`.
+        file: PathBuf,
+        /// Folder of the robot [default: the folder above the model's].
+        #[arg(long)]
+        robot: Option<PathBuf>,
+        #[arg(long)]
+        json: bool,
+    },
+}

@@ -1,0 +1,7 @@
+//! Drive.
+use anyhow::{Result, bail};
+use std::process::ExitCode;
+
+pub fn run(_args: &crate::cli::Drive) -> Result<ExitCode> {
+    bail!("under construction")
+}

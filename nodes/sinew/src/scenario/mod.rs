@@ -1,0 +1,85 @@
+//! `sinew scenario`: one file or a folder of them, inline or as processes, one verdict.
+mod load;
+mod plot;
+mod processes;
+mod report;
+
+use crate::cli::{self, Compose};
+use anyhow::{Context, Result, bail};
+use load::load;
+use report::Row;
+use sinew_stack::Stack;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+/// Runs what `args` name.
+///
+/// # Errors
+/// A file that cannot be read or run; a run that merely fails is a verdict, not an error.
+pub fn run(args: &cli::Scenario) -> Result<ExitCode> {
+    let files = files(&args.path)?;
+    let seeds: Vec<Option<u64>> = match (args.seeds, args.seed) {
+        (Some(n), _) => (1..=n).map(Some).collect(),
+        (None, seed) => vec![seed],
+    };
+    let progress = crate::progress::bar("scenarios", (files.len() * seeds.len()) as u64);
+    let mut rows = Vec::new();
+    for file in &files {
+        for seed in &seeds {
+            let row = one(file, *seed, args)?;
+            progress.suspend(|| {
+                if !args.json {
+                    println!("{row}");
+                }
+            });
+            rows.push(row);
+            progress.inc(1);
+        }
+    }
+    progress.finish_and_clear();
+    let passed = rows.iter().all(|row| row.passed);
+    if args.json {
+        println!("{}", report::json(&rows, args.path.is_dir())?);
+    }
+    Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn one(file: &Path, seed: Option<u64>, args: &cli::Scenario) -> Result<Row> {
+    let loaded = match load(file, seed)? {
+        Ok(loaded) => loaded,
+        Err(refused) => return Ok(refused),
+    };
+    let began = Instant::now();
+    let (outcome, trace, pids) = match args.compose {
+        Compose::Inline => {
+            let name = file.display().to_string();
+            let (outcome, trace) = Stack::run(&loaded.setup, &loaded.scenario, &name)?;
+            (outcome, trace, vec![std::process::id()])
+        }
+        Compose::Processes => processes::run(file, &loaded)?,
+    };
+    let wall_s = began.elapsed().as_secs_f64();
+    if let Some(plot) = &args.plot {
+        let svg = plot::draw(&loaded.scenario, &trace, loaded.setup.robot.period_ns);
+        std::fs::write(plot, svg).with_context(|| format!("plot {}", plot.display()))?;
+    }
+    Ok(Row::new(&loaded.scenario, outcome, pids, wall_s, loaded.setup.robot.period_ns))
+}
+
+fn files(path: &Path) -> Result<Vec<PathBuf>> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let entries = std::fs::read_dir(path).with_context(|| format!("folder {}", path.display()))?;
+    let mut files: Vec<PathBuf> = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|e| e == "yaml"))
+        .collect();
+    files.sort();
+    if files.is_empty() {
+        bail!("folder {}: no scenario files (*.yaml)", path.display());
+    }
+    Ok(files)
+}

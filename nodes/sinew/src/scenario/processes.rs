@@ -1,0 +1,339 @@
+//! A scenario with every core in its own process, on a run directory of its own.
+use anyhow::{Context, Result, bail};
+use nix::sys::signal::Signal;
+use sinew_ports::RunDir;
+use sinew_rt::clock;
+use sinew_rt::fast_path::{FastPath, Publisher};
+use sinew_rt::frame_queue::FrameQueue;
+use sinew_runner::{ChildSpec, Event, Events, Options, Supervisor};
+use sinew_stack::{
+    LockstepPlan, Outcome, Participant, Participants, ProcessEvent, ScheduledEvent, Scorer, Script, Trace, resolve,
+};
+use sinew_wire::{ActuatorState, MAX_FRAME, PolicyCommand, RobotMode, RobotState, Stage};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use super::load::Loaded;
+use crate::shells::ctl::{self, Ask, Control, Tell};
+use crate::shells::{boot_id, keys, trace_file};
+
+/// A process that was signalled must be confirmed by the kernel within this time.
+const CONFIRM_WITHIN: Duration = Duration::from_secs(10);
+/// The harness listens this long before it looks at the other things.
+const LISTEN: Duration = Duration::from_millis(5);
+
+/// What was heard of one step; the twin knows the rest.
+#[derive(Clone, Copy, Debug)]
+struct HeardStep {
+    step: u64,
+    mode: Option<RobotMode>,
+    stage: Option<Stage>,
+    faults: u64,
+}
+
+struct Harness<'a> {
+    loaded: &'a Loaded,
+    run_dir: RunDir,
+    supervisor: Supervisor,
+    events: Events,
+    ctl: Control,
+    session: FastPath,
+    motion: Publisher,
+    states: FrameQueue,
+    others: FrameQueue,
+    script: Script,
+    plan: LockstepPlan,
+    schedule: Vec<(u64, ProcessEvent)>,
+    next: usize,
+    mask: u32,
+    last: Option<(u64, Vec<u8>)>,
+    heard: Vec<HeardStep>,
+    policy_us: Vec<(u64, u32)>,
+    messages: u64,
+    saturated_ticks: u64,
+    pids: Vec<u32>,
+    buffer: [u8; MAX_FRAME],
+}
+
+/// Runs `loaded` as processes and judges it.
+///
+/// # Errors
+/// A process that could not start or ended by itself; silence.
+pub fn run(file: &Path, loaded: &Loaded) -> Result<(Outcome, Trace, Vec<u32>)> {
+    static RUNS: AtomicU32 = AtomicU32::new(0);
+    let own = format!("sinew-run-{}-{}", std::process::id(), RUNS.fetch_add(1, Ordering::Relaxed));
+    let run_dir = RunDir::create(&std::env::temp_dir().join(own))?;
+    let path = run_dir.path().to_owned();
+    let result = Harness::start(file, loaded, run_dir).and_then(Harness::run);
+    // Sockets and results of this run only; what cannot be removed is the system's to clean.
+    if std::fs::remove_dir_all(&path).is_err() {}
+    result
+}
+
+impl<'a> Harness<'a> {
+    fn start(file: &Path, loaded: &'a Loaded, run_dir: RunDir) -> Result<Self> {
+        let (setup, scenario) = (&loaded.setup, &loaded.scenario);
+        let mut mask = Participants::BRIDGE | Participants::CONTROL | Participants::OPERATOR;
+        if !setup.models.is_empty() {
+            mask |= Participants::POLICY;
+        }
+        let ctl = Control::bind(ctl::harness_path(run_dir.path()))?;
+        let mut kinds = vec!["bridge", "control", "twin"];
+        if mask & Participants::POLICY != 0 {
+            kinds.insert(0, "policy");
+        }
+        let specs = kinds
+            .iter()
+            .map(|kind| child(kind, file, loaded, run_dir.path(), mask))
+            .collect::<Result<Vec<_>>>()?;
+        let (supervisor, events) = Supervisor::start(specs, Options::default())?;
+        let session = keys::open(&setup.name, run_dir.path(), None, &["control", "bridge"], false)?;
+        let motion = session.publisher("motion/scenario", keys::DEPTH, MAX_FRAME)?;
+        let (states, states_subscription) = keys::hear(&session, &[keys::ROBOT_STATE])?;
+        let (others, others_subscription) = keys::hear(&session, &[keys::ACTUATOR_STATE])?;
+        // They live as long as the session, which this run owns.
+        std::mem::forget(states_subscription);
+        std::mem::forget(others_subscription);
+        session.announce("operator")?;
+        let schedule = resolve(scenario, &setup.robot, &file.display().to_string())?
+            .into_iter()
+            .filter_map(|(step, event)| match event {
+                ScheduledEvent::Process(event) => Some((step, event)),
+                ScheduledEvent::World(_) => None,
+            })
+            .collect();
+        Ok(Self {
+            script: Script::new(scenario, &setup.name, boot_id(), setup.robot.period_ns),
+            plan: setup.plan(),
+            schedule,
+            next: 0,
+            mask,
+            last: None,
+            heard: Vec::new(),
+            policy_us: Vec::new(),
+            messages: 0,
+            saturated_ticks: 0,
+            pids: Vec::new(),
+            buffer: [0; MAX_FRAME],
+            loaded,
+            run_dir,
+            supervisor,
+            events,
+            ctl,
+            session,
+            motion,
+            states,
+            others,
+        })
+    }
+
+    fn run(mut self) -> Result<(Outcome, Trace, Vec<u32>)> {
+        loop {
+            if let Some(bytes) = self.states.recv(Some(clock::deadline_in(LISTEN)))
+                && let Ok(state) = RobotState::decode(bytes)
+            {
+                self.answer(&state)?;
+            }
+            self.listen_to_others();
+            if let Some((Tell::Hold { step }, _)) = self.ctl.receive(Duration::ZERO)? {
+                self.act(step)?;
+            }
+            if self.twin_has_ended()? {
+                break;
+            }
+        }
+        self.supervisor.signal_all(Signal::SIGCONT);
+        self.supervisor.signal_all(Signal::SIGTERM);
+        self.wait_for_result("bridge")?;
+        self.judge()
+    }
+
+    /// Answers a robot state as the table of the run says; a repeated state gets the same bytes again.
+    fn answer(&mut self, state: &RobotState) -> Result<()> {
+        let step = state.header.step;
+        self.saturated_ticks = u64::from(state.body.saturated_ticks);
+        let body = &state.body;
+        self.heard.push(HeardStep {
+            step,
+            mode: Some(body.robot_mode()),
+            stage: Some(body.stage()),
+            faults: body.faults,
+        });
+        if body.participants & Participants::OPERATOR == 0 || !step.is_multiple_of(self.plan.motion.decimation) {
+            return Ok(());
+        }
+        match &self.last {
+            Some((last, bytes)) if step == *last => self.motion.publish(bytes)?,
+            Some((last, _)) if step < *last => {}
+            _ => {
+                let frame = self.script.step(state);
+                let bytes = frame.encode(&mut self.buffer)?.to_vec();
+                self.motion.publish(&bytes)?;
+                self.messages += 1;
+                self.last = Some((step, bytes));
+            }
+        }
+        Ok(())
+    }
+
+    fn listen_to_others(&mut self) {
+        while let Some(bytes) = self.others.try_recv() {
+            if let Ok(state) = ActuatorState::decode(bytes) {
+                let body = &state.body;
+                // Without control nobody else says what is wrong.
+                if body.participants & Participants::CONTROL == 0 {
+                    self.heard.push(HeardStep {
+                        step: state.header.step,
+                        mode: None,
+                        stage: Some(body.stage()),
+                        faults: body.faults,
+                    });
+                }
+            } else if let Ok(frame) = PolicyCommand::decode(bytes) {
+                self.policy_us.push((frame.header.step, frame.body.run_us));
+            }
+        }
+    }
+
+    /// The twin holds before `step`: do to the processes what the script says, then let it go on.
+    fn act(&mut self, step: u64) -> Result<()> {
+        while let Some((at, event)) = self.schedule.get(self.next).copied() {
+            if at > step {
+                break;
+            }
+            self.next += 1;
+            let (who, signal, present) = match event {
+                ProcessEvent::Kill(who) => (who, Signal::SIGKILL, false),
+                ProcessEvent::Stop(who) => (who, Signal::SIGSTOP, false),
+                ProcessEvent::Continue(who) => (who, Signal::SIGCONT, true),
+            };
+            let (bit, name) = match who {
+                Participant::Bridge => (Participants::BRIDGE, Some("bridge")),
+                Participant::Control => (Participants::CONTROL, Some("control")),
+                Participant::Policy => (Participants::POLICY, Some("policy")),
+                // The operator is this process: its absence is the mask alone.
+                Participant::Operator => (Participants::OPERATOR, None),
+            };
+            if let Some(name) = name {
+                self.supervisor
+                    .signal_confirmed(name, signal, CONFIRM_WITHIN)
+                    .with_context(|| format!("step {step}: {signal} to {name}"))?;
+            }
+            self.mask = if present { self.mask | bit } else { self.mask & !bit };
+        }
+        self.ctl.send(&ctl::twin_path(self.run_dir.path()), &Ask::Proceed { mask: self.mask })
+    }
+
+    fn twin_has_ended(&mut self) -> Result<bool> {
+        while let Some(event) = self.events.try_next() {
+            match event {
+                Event::Started { pid, .. } => self.pids.push(pid),
+                Event::Exited { name, status, .. } if &*name == "twin" => {
+                    if !status.success() {
+                        bail!("twin ended: {status:?}\n{}", self.supervisor.last_lines("twin").join("\n"));
+                    }
+                    return Ok(true);
+                }
+                // The bridge leaves when the twin says so, a moment before the twin itself ends.
+                Event::Exited { name, status, .. } if !status.success() && !self.was_killed(&name) => {
+                    let lines = self.supervisor.last_lines(&name).join("\n");
+                    bail!("{name} ended by itself: {status:?}\n{lines}");
+                }
+                _ => {}
+            }
+        }
+        Ok(false)
+    }
+
+    fn was_killed(&self, name: &str) -> bool {
+        self.schedule.iter().take(self.next).any(|(_, event)| {
+            matches!(
+                (event, name),
+                (ProcessEvent::Kill(Participant::Bridge), "bridge")
+                    | (ProcessEvent::Kill(Participant::Control), "control")
+                    | (ProcessEvent::Kill(Participant::Policy), "policy")
+            )
+        })
+    }
+
+    fn wait_for_result(&self, node: &str) -> Result<()> {
+        let killed = self.was_killed(node);
+        let deadline = clock::deadline_in(Duration::from_secs(10));
+        while !killed && !clock::remaining(deadline).is_zero() {
+            match self.events.next_within(Duration::from_millis(200)) {
+                Some(Event::Exited { name, .. }) if &*name == node => return Ok(()),
+                _ if self.result(node).is_some() => return Ok(()),
+                _ => {}
+            }
+        }
+        if killed { Ok(()) } else { bail!("{node} left no result") }
+    }
+
+    fn result(&self, node: &str) -> Option<serde_json::Value> {
+        let text = std::fs::read_to_string(self.run_dir.path().join(format!("{node}.json"))).ok()?;
+        serde_json::from_str(&text).ok()
+    }
+
+    fn judge(mut self) -> Result<(Outcome, Trace, Vec<u32>)> {
+        let mut trace = trace_file::read(&self.run_dir.path().join("trace.bin"))?;
+        let scorer = Scorer::new(&self.loaded.scenario, self.loaded.setup.robot.period_ns);
+        self.heard.sort_by_key(|h| h.step);
+        let mut known = HeardStep { step: 0, mode: None, stage: None, faults: 0 };
+        let mut heard = self.heard.iter().peekable();
+        let mut timed = self.policy_us.iter().peekable();
+        let mut policy_us = 0;
+        for step in &mut trace.steps {
+            while let Some(next) = heard.next_if(|h| h.step <= step.step) {
+                known = HeardStep { mode: next.mode.or(known.mode), stage: next.stage.or(known.stage), ..*next };
+            }
+            while let Some((_, us)) = timed.next_if(|(at, _)| *at <= step.step) {
+                policy_us = *us;
+            }
+            step.command = scorer.command(step.step);
+            step.mode = known.mode.unwrap_or_default();
+            step.stage = known.stage.unwrap_or_default();
+            step.faults = known.faults;
+            step.policy_us = policy_us;
+        }
+        let twin = self.result("twin").context("twin left no result")?;
+        let bridge = self.result("bridge").unwrap_or_default();
+        let refusals: Vec<String> = bridge["refusals"]
+            .as_array()
+            .map(|names| names.iter().filter_map(|n| n.as_str().map(str::to_owned)).collect())
+            .unwrap_or_default();
+        let stale = bridge["stale_accepted"].as_u64().unwrap_or(0);
+        let outcome = Outcome {
+            score: scorer.judge(&trace, stale, &refusals),
+            hash: twin["hash"].as_str().unwrap_or_default().to_owned(),
+            steps: twin["steps"].as_u64().unwrap_or(0),
+            messages: self.messages + bridge["messages"].as_u64().unwrap_or(0),
+            saturated_ticks: self.saturated_ticks,
+        };
+        let pids = std::mem::take(&mut self.pids);
+        drop(self.session);
+        self.supervisor.kill_all();
+        let stuck = self.supervisor.wait().stuck;
+        anyhow::ensure!(stuck.is_empty(), "processes that do not end: {}", stuck.join(", "));
+        Ok((outcome, trace, pids))
+    }
+}
+
+fn child(kind: &str, file: &Path, loaded: &Loaded, run_dir: &Path, mask: u32) -> Result<ChildSpec> {
+    let exe = std::env::current_exe().context("own executable")?;
+    let description: PathBuf = crate::site::robot_folder(&loaded.scenario.robot)?;
+    let absolute = file.canonicalize().with_context(|| file.display().to_string())?;
+    let mut words = vec![exe.into_os_string(), "node".into(), kind.into(), "--ros-args".into()];
+    for (name, value) in [
+        ("robot", loaded.setup.name.clone()),
+        ("description", description.display().to_string()),
+        ("run_dir", run_dir.display().to_string()),
+        ("scenario", absolute.display().to_string()),
+        ("seed", loaded.setup.seed.to_string()),
+        ("participants", mask.to_string()),
+    ] {
+        words.push("-p".into());
+        words.push(format!("{name}:={value}").into());
+    }
+    Ok(ChildSpec::new(kind, words))
+}

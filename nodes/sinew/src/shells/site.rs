@@ -1,0 +1,136 @@
+//! What every node of a robot needs before its loop: parameters, description, sockets, a way to be stopped.
+use anyhow::{Context, Result};
+use sinew_inference::Directory;
+use sinew_ports::RunDir;
+use sinew_robot::Robot;
+use sinew_runner::StopSignals;
+use sinew_stack::{Participants, Scenario, Setup};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::params::Params;
+
+/// A node's surroundings.
+#[derive(Debug)]
+pub struct NodeSite {
+    pub params: Params,
+    pub setup: Setup,
+    pub run_dir: RunDir,
+    pub scenario: Option<(Scenario, String)>,
+    /// Who takes part from the start.
+    pub participants: u32,
+    pub free_run: bool,
+    pub boot_id: u32,
+    stop: Arc<AtomicBool>,
+}
+
+impl NodeSite {
+    /// Reads everything; call before any other thread exists.
+    ///
+    /// # Errors
+    /// What is missing or does not fit.
+    pub fn new(words: &[String]) -> Result<Self> {
+        let stop = watch_signals()?;
+        let params = Params::parse(words)?;
+        let name = params.text("robot")?.to_owned();
+        let folder = params.path("description").with_context(|| "parameter description: missing")?;
+        let robot = Robot::load(&folder)?;
+        let run_dir = match params.path("run_dir") {
+            Some(path) => RunDir::create(&path)?,
+            None => crate::run_dir::of_robot(&name)?,
+        };
+        let scenario = match params.optional("scenario") {
+            None => None,
+            Some(file) => {
+                let text = std::fs::read_to_string(file).with_context(|| format!("scenario {file}"))?;
+                let mut scenario = Scenario::parse(file, &text)?;
+                scenario.seed = params.number("seed", scenario.seed)?;
+                Some((scenario, file.to_owned()))
+            }
+        };
+        let setup = setup(robot, &name, &folder, &params, scenario.as_ref().map(|(s, _)| s))?;
+        let all = Participants::BRIDGE | Participants::CONTROL | Participants::POLICY;
+        Ok(Self {
+            participants: params.number("participants", all)?,
+            free_run: params.flag("free_run")?,
+            boot_id: boot_id(),
+            params,
+            setup,
+            run_dir,
+            scenario,
+            stop,
+        })
+    }
+
+    /// The process was asked to end.
+    #[must_use]
+    pub fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Where bridge and twin meet.
+    #[must_use]
+    pub fn bus_path(&self) -> std::path::PathBuf {
+        self.run_dir.path().join("bus")
+    }
+
+    /// Keeps a result for whoever started this node.
+    ///
+    /// # Errors
+    /// When the run directory cannot be written.
+    pub fn leave_result(&self, node: &str, result: &serde_json::Value) -> Result<()> {
+        let path = self.run_dir.path().join(format!("{node}.json"));
+        std::fs::write(&path, result.to_string()).with_context(|| path.display().to_string())
+    }
+}
+
+fn setup(
+    robot: Robot,
+    name: &str,
+    folder: &Path,
+    params: &Params,
+    scenario: Option<&Scenario>,
+) -> Result<Setup> {
+    let model = params.path("model").unwrap_or_else(|| folder.join("models/quad_walk.model.toml"));
+    let (source, manifests) = match scenario {
+        Some(scenario) => {
+            let manifests = scenario.policies.iter().map(|p| format!("{p}.model.toml")).collect();
+            (Directory::new(folder.join("models")), manifests)
+        }
+        None => {
+            let (source, manifest) = Directory::of_file(&model)?;
+            (source, vec![manifest])
+        }
+    };
+    let mut setup = Setup::new(robot, name, &source, &manifests)?;
+    setup.seed = params.number("seed", 1)?;
+    if let Some(scenario) = scenario {
+        setup.seed = scenario.seed;
+        setup.noise_scale = scenario.noise_scale;
+        setup.latency_ticks = scenario.latency_ticks;
+    }
+    Ok(setup)
+}
+
+/// Unique enough to tell two starts of one process apart.
+pub fn boot_id() -> u32 {
+    let time = sinew_rt::clock::now().as_ns();
+    let mixed = (time ^ u64::from(std::process::id()).rotate_left(40)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    ((mixed >> 32) as u32).max(1)
+}
+
+fn watch_signals() -> Result<Arc<AtomicBool>> {
+    let signals = StopSignals::take().context("signals")?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&stop);
+    std::thread::Builder::new()
+        .name("signals".into())
+        .spawn(move || {
+            while !matches!(signals.next(Duration::from_secs(3600)), Ok(Some(_)) | Err(_)) {}
+            told.store(true, Ordering::Relaxed);
+        })
+        .context("signal thread")?;
+    Ok(stop)
+}
