@@ -64,6 +64,8 @@ pub struct Bridge {
     /// The output stages were switched on and not yet off.
     powered: bool,
     drive_fault: bool,
+    /// A drive was off, or its encoder jumped, while the robot stood on it; until an operator resets.
+    drive_untrue: bool,
     /// The ladder has damped since the last arming.
     command_lost: bool,
     estop_input: bool,
@@ -89,7 +91,7 @@ impl Bridge {
             cutoff_ns: config.cutoff_ns,
             calibration_id: config.calibration_id,
             syncs: config.buses.iter().map(|b| b.sync).collect(),
-            drives: config.drives.iter().map(|plan| Drive::new(*plan)).collect(),
+            drives: config.drives.iter().map(|plan| Drive::new(*plan, config.limits.timing.period_ns)).collect(),
             sensors: Sensors::new(&config.imus, &config.feet),
             check: ConfigCheck::new(joints),
             rest: RestDetector::new(config.limits.timing.period_ns),
@@ -107,6 +109,7 @@ impl Bridge {
             stiffness: 0.0,
             powered: false,
             drive_fault: false,
+            drive_untrue: false,
             command_lost: false,
             estop_input: false,
             limits: config.limits,
@@ -134,7 +137,10 @@ impl Bridge {
             }
             LinkState::Disabled | LinkState::Fault | LinkState::EStop => self.acceptor.revoke(),
             LinkState::Damping => self.ladder.damp(),
-            LinkState::ConfigCheck => self.check = ConfigCheck::new(self.drives.len()),
+            LinkState::ConfigCheck => {
+                self.check = ConfigCheck::new(self.drives.len());
+                self.drive_untrue = false;
+            }
             _ => {}
         }
     }
@@ -144,6 +150,9 @@ impl Bridge {
     /// `participants` says who takes part in this step of a lockstep run (all ones on a robot). A step that jumped is
     /// no special case: the ladder goes by the age of the newest accepted command.
     pub fn begin(&mut self, step: u64, participants: u32, out: &mut [FrameList]) {
+        if step != self.step.wrapping_add(1) {
+            self.drives.iter_mut().for_each(Drive::forget);
+        }
         self.step = step;
         self.state.body.participants = participants;
         let now = self.now();
@@ -308,7 +317,10 @@ impl Bridge {
 
     /// Moves the link by what this cycle found.
     fn progress(&mut self) {
-        self.drive_fault = self.drives.iter().any(|d| d.state.fault != 0);
+        if self.link == LinkState::Active {
+            self.drive_untrue |= self.drives.iter().any(|d| d.is_off() || d.jumped);
+        }
+        self.drive_fault = self.drive_untrue || self.drives.iter().any(|d| d.state.fault != 0);
         match self.link {
             LinkState::ConfigCheck => match self.check.passed() {
                 Some(true) => self.event(LinkEvent::CheckPassed),

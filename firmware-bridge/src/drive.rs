@@ -8,6 +8,8 @@ use crate::config::DrivePlan;
 
 /// Replies missing in a row that make a drive silent.
 pub const SILENT_AFTER: u32 = 5;
+/// What noise and a reply stamped at the edge of its cycle may add to a step of the encoder, rad.
+const ENCODER_SLACK_RAD: f32 = 0.05;
 
 /// State of one drive between cycles.
 #[derive(Clone, Debug)]
@@ -20,11 +22,36 @@ pub struct Drive {
     pub enabled: bool,
     /// What the last frame to it asked for, joint side: what the joint is doing now.
     pub sent: JointCommand,
+    /// The last reply is farther from the one before than the drive can turn: one of them was not true.
+    pub jumped: bool,
+    /// Farthest the joint can turn in one cycle, rad.
+    turn_max_rad: f32,
+    /// `state` holds a reply of a time that is known.
+    known: bool,
 }
 
 impl Drive {
-    pub fn new(plan: DrivePlan) -> Self {
-        Self { plan, state: JointState::default(), missing: 0, enabled: false, sent: JointCommand::default() }
+    pub fn new(plan: DrivePlan, period_ns: u64) -> Self {
+        Self {
+            plan,
+            state: JointState::default(),
+            missing: 0,
+            enabled: false,
+            sent: JointCommand::default(),
+            jumped: false,
+            turn_max_rad: (plan.scaling.v_max_rad_s / plan.gear * period_ns as f64 * 1e-9) as f32,
+            known: false,
+        }
+    }
+
+    /// The bridge has not listened for a while: how far the joint has turned since is anybody's guess.
+    pub fn forget(&mut self) {
+        self.known = false;
+    }
+
+    /// Switched off although nobody asked for it and no fault says why: it has lost its supply, or was reset.
+    pub fn is_off(&self) -> bool {
+        self.state.valid == 1 && !self.enabled
     }
 
     /// A joint command in the drive's own units and bytes. Out of range values saturate in the codec; the guard
@@ -67,8 +94,14 @@ impl Drive {
     fn absorb(&mut self, feedback: &Feedback, age_us: u32) {
         let gear = f64::from(self.plan.sign) * self.plan.gear;
         self.enabled = feedback.enabled();
+        let q_rad = (feedback.q_rad / gear + self.plan.offset_rad) as f32;
+        // A reply taken a cycle late may be two periods from its neighbour.
+        let cycles = self.missing.saturating_add(2).min(1000) as f32;
+        let most_rad = self.turn_max_rad * cycles + ENCODER_SLACK_RAD;
+        self.jumped = self.known && (q_rad - self.state.q_rad).abs() > most_rad;
+        self.known = true;
         self.state = JointState {
-            q_rad: (feedback.q_rad / gear + self.plan.offset_rad) as f32,
+            q_rad,
             dq_rad_s: (feedback.dq_rad_s / gear) as f32,
             tau_nm: (feedback.tau_nm * gear) as f32,
             temperature_c: f32::from(feedback.t_rotor_c.max(feedback.t_mos_c)),

@@ -4,6 +4,7 @@
 //! decided here that a core could decide.
 mod bench;
 mod cli;
+mod client;
 mod drive;
 mod model;
 mod progress;

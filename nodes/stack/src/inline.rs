@@ -222,9 +222,7 @@ impl Stack {
         self.messages += 2;
         for delivery in &self.deliveries {
             let taken = self.bridge.take(&delivery.bytes);
-            if delivery.forged && taken.is_ok() {
-                self.stale_accepted += 1;
-            }
+            self.stale_accepted += u64::from(delivery.is_stale_taken(taken.is_ok()));
         }
         self.think()
     }

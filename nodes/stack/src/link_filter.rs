@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use sinew_bus::SplitMix64;
-use sinew_wire::{ActuatorCommand, MAX_FRAME};
+use sinew_wire::{ActuatorCommand, Intent, MAX_FRAME};
 
 use crate::scenario::{Event, LinkFault, Scenario};
 
@@ -14,6 +14,19 @@ pub struct Delivery {
     pub bytes: Vec<u8>,
     /// Put there by the filter, or older than it should be: if the bridge takes it, it has taken a stale command.
     pub forged: bool,
+}
+
+impl Delivery {
+    /// True when the bridge has `taken` what it should have refused: a frame that is no true one and moves joints or
+    /// asks for the right to. An Observe says nothing that could be stale.
+    #[must_use]
+    pub fn is_stale_taken(&self, taken: bool) -> bool {
+        let moves = || {
+            ActuatorCommand::decode(&self.bytes)
+                .is_ok_and(|frame| matches!(frame.body.intent(), Intent::Run | Intent::Arm))
+        };
+        self.forged && taken && moves()
+    }
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -26,6 +26,9 @@ pub enum Goal {
     Reset,
 }
 
+/// Frames until the same request is made again, because it has had no effect: half a second at 50 Hz.
+const ASK_AGAIN_FRAMES: u32 = 25;
+
 /// State between two motion frames.
 #[derive(Clone, Debug)]
 pub struct Operator {
@@ -36,6 +39,8 @@ pub struct Operator {
     goal: Goal,
     velocity: [f32; 3],
     reset_sent: u32,
+    /// The last request, and how many frames ago it was made.
+    asked: (Request, u8, u32),
 }
 
 impl Operator {
@@ -50,12 +55,14 @@ impl Operator {
             goal: Goal::Watch,
             velocity: [0.0; 3],
             reset_sent: 0,
+            asked: (Request::None, 0, 0),
         }
     }
 
     pub fn set_goal(&mut self, goal: Goal) {
         if goal != self.goal {
             self.reset_sent = 0;
+            self.asked = (Request::None, 0, 0);
         }
         self.goal = goal;
     }
@@ -94,7 +101,8 @@ impl Operator {
     /// The frame that answers `state`: a heartbeat, a velocity and at most one request.
     pub fn step(&mut self, state: &RobotState) -> MotionCommand {
         self.seq = self.seq.wrapping_add(1);
-        let (request, argument) = self.request(state);
+        let (request, argument) = self.wanted(state);
+        let (request, argument) = self.patiently(request, argument);
         let mut frame = MotionCommand::default();
         frame.header.robot = self.robot;
         frame.header.source = self.source.0;
@@ -111,7 +119,21 @@ impl Operator {
         frame
     }
 
-    fn request(&mut self, state: &RobotState) -> (Request, u8) {
+    /// A request is made once and then given time; only what stops the robot is repeated until it is seen to hold.
+    fn patiently(&mut self, request: Request, argument: u8) -> (Request, u8) {
+        let (last, last_argument, age) = &mut self.asked;
+        *age = age.saturating_add(1);
+        let stops = matches!(request, Request::None | Request::EStop | Request::Damping);
+        if !stops && (request, argument) == (*last, *last_argument) && *age < ASK_AGAIN_FRAMES {
+            return (Request::None, 0);
+        }
+        if request != Request::None {
+            self.asked = (request, argument, 0);
+        }
+        (request, argument)
+    }
+
+    fn wanted(&mut self, state: &RobotState) -> (Request, u8) {
         let body = &state.body;
         match self.goal {
             Goal::EStop => return (Request::EStop, 0),

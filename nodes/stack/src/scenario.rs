@@ -194,6 +194,9 @@ pub struct Expect {
     /// Stale, replayed or forged commands that reached a drive.
     #[serde(default)]
     pub stale_accepted: Option<u64>,
+    /// Steps in which a drive had stiffness again after all had been damped; 0: damped is damped.
+    #[serde(default)]
+    pub stiff_after_damp: Option<u64>,
     /// Fault codes that must have shown.
     #[serde(default)]
     pub faults: Vec<String>,

@@ -27,8 +27,10 @@ pub struct Score {
     pub pushes: u64,
     pub torque_peak_nm: f64,
     pub temperature_peak_c: f64,
-    /// Longest time from the loss of the commander to the first frame without stiffness at a drive, ms.
+    /// Longest time from the loss to the first frame without stiffness at a drive, ms; `None` when some kept it.
     pub t_damp_ms: Option<f64>,
+    /// Steps with stiffness at some drive after all were damped.
+    pub stiff_after_damp: u64,
     /// Some drive's own watchdog has fired.
     pub watchdog: bool,
     /// Fault codes seen by control.
@@ -76,7 +78,10 @@ impl<'a> Scorer<'a> {
         score.temperature_peak_c = steps.iter().map(|s| s.temperature_c).fold(0.0, f64::max);
         score.pushes = steps.last().map_or(0, |s| s.pushes);
         score.watchdog = steps.iter().any(|s| s.watchdogs != 0);
-        score.t_damp_ms = self.t_damp_ms(steps);
+        if let Some((lost, damped)) = self.damped(steps) {
+            score.t_damp_ms = Some((damped - lost) as f64 * self.period_s * 1e3);
+            score.stiff_after_damp = steps.iter().filter(|s| s.step >= damped && s.stiff != 0).count() as u64;
+        }
         let seen = steps.iter().fold(0, |all, s| all | s.faults);
         score.faults =
             FAULTS.iter().filter(|row| seen >> row.fault as u8 & 1 == 1).map(|row| row.code.into()).collect();
@@ -149,28 +154,32 @@ impl<'a> Scorer<'a> {
         sums.map(|sum| (judged > 0).then(|| sum / f64::from(judged)))
     }
 
-    /// The step at which the first event takes the commander away.
-    fn commander_lost(&self) -> Option<u64> {
+    /// The step at which the first event takes something away from the drives or from what judges them, or at which the
+    /// script stops the robot.
+    fn lost(&self) -> Option<u64> {
         let lost = |e: &&Event| match e {
             Event::Kill { target, .. } | Event::Stop { target, .. } => {
                 matches!(target, Participant::Control | Participant::Bridge)
             }
-            Event::Link { .. } => true,
-            _ => false,
+            Event::FlipCommandBit { .. } | Event::Push { .. } | Event::Friction { .. } => false,
+            _ => true,
         };
-        let event = self.scenario.events.iter().find(lost)?;
-        Some((event.at_s() / self.period_s).round() as u64)
+        let event = self.scenario.events.iter().find(lost).map(Event::at_s);
+        let goal = self.scenario.goals.iter().find(|g| matches!(g.goal, GoalName::EStop | GoalName::Damping));
+        let at_s = event.into_iter().chain(goal.map(|g| g.at_s)).reduce(f64::min)?;
+        Some((at_s / self.period_s).round() as u64)
     }
 
-    fn t_damp_ms(&self, steps: &[StepTrace]) -> Option<f64> {
-        let lost = self.commander_lost()?;
-        let after = || steps.iter().filter(move |s| s.step >= lost);
+    /// That step, and the step by which every drive that had stiffness before has had a frame without.
+    fn damped(&self, steps: &[StepTrace]) -> Option<(u64, u64)> {
+        let lost = self.lost()?;
         let before = steps.iter().find(|s| s.step + 1 == lost).map_or(0, |s| s.stiff);
-        let mut worst = 0;
+        let mut last = None;
         for joint in (0..64).filter(|joint| before >> joint & 1 == 1) {
-            worst = worst.max(after().find(|s| s.stiff >> joint & 1 == 0)?.step - lost);
+            let damped = steps.iter().find(|s| s.step >= lost && s.stiff >> joint & 1 == 0)?;
+            last = last.max(Some(damped.step));
         }
-        Some(worst as f64 * self.period_s * 1e3)
+        Some((lost, last?))
     }
 
     fn broken(&self, score: &Score, refusals: &[String]) -> Vec<String> {
@@ -189,6 +198,8 @@ impl<'a> Scorer<'a> {
         most("falls", expect.falls.map(|f| f as f64), Some(score.falls as f64));
         most("t_damp_ms", expect.t_damp_ms, score.t_damp_ms);
         most("stale_accepted", expect.stale_accepted.map(|n| n as f64), Some(score.stale_accepted as f64));
+        let again = score.t_damp_ms.map(|_| score.stiff_after_damp as f64);
+        most("stiff_after_damp", expect.stiff_after_damp.map(|n| n as f64), again);
         if expect.falls.is_some() && score.stand_s.is_none() {
             broken.push("stand: the robot never stood up".into());
         }

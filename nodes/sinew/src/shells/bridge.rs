@@ -7,7 +7,7 @@ use sinew_rt::fast_path::Publisher;
 use sinew_rt::frame_queue::FrameQueue;
 use sinew_rt::ticker::Ticker;
 use sinew_stack::{Delivery, LinkFilter, Participants, Scenario};
-use sinew_wire::{ActuatorCommand, ActuatorState, MAX_FRAME, MotionCommand, Refusal, WatchTime};
+use sinew_wire::{ActuatorCommand, ActuatorState, LinkState, MAX_FRAME, MotionCommand, Refusal, WatchTime};
 use std::time::Duration;
 
 use super::keys;
@@ -96,6 +96,11 @@ impl Cycle<'_> {
         self.port.send(&self.message);
     }
 
+    /// Nothing is switched on: the bridge may leave. It outlives control until the ladder has come to its end.
+    fn is_idle(&self) -> bool {
+        !matches!(self.bridge.link(), LinkState::Arming | LinkState::Active | LinkState::Damping)
+    }
+
     fn take_replies(&mut self) {
         for (bus, replies) in self.replies.iter().enumerate() {
             self.bridge.collect(bus, replies);
@@ -114,6 +119,9 @@ impl Cycle<'_> {
         self.send(Kind::Ready, 0);
         let mut last: Option<u64> = None;
         loop {
+            if self.site.stopped() && self.is_idle() {
+                return Ok(());
+            }
             let (step, mask) = match self.wait_twin(last, None)? {
                 Heard::Tick { step, mask } => (step, mask),
                 Heard::Replies => continue,
@@ -180,7 +188,7 @@ impl Cycle<'_> {
         self.messages += 2;
         for delivery in std::mem::take(&mut self.deliveries) {
             let taken = self.bridge.take(&delivery.bytes);
-            self.stale_accepted += u64::from(delivery.forged && taken.is_ok());
+            self.stale_accepted += u64::from(delivery.is_stale_taken(taken.is_ok()));
         }
         Ok(())
     }
@@ -207,7 +215,7 @@ impl Cycle<'_> {
                     _ => {}
                 }
             }
-            if self.site.stopped() && open.is_none() {
+            if self.site.stopped() && open.is_none() && self.is_idle() {
                 return Ok(Heard::Left);
             }
             if patience.is_over() {
@@ -234,7 +242,7 @@ impl Cycle<'_> {
         let all = u32::MAX;
         self.send(Kind::Ready, 0);
         let mut ticker = Ticker::new(clock::now(), period_ns);
-        while !self.site.stopped() {
+        while !(self.site.stopped() && self.is_idle()) {
             let tick = ticker.wait();
             let step = tick.index;
             self.bridge.begin(step, all, &mut self.frames);
