@@ -114,10 +114,8 @@ fn tf_and_description_place_every_foot_alike() {
         while name != "spot/base_link" {
             let hop = all.iter().find(|t| t.child_frame_id == name).unwrap_or_else(|| panic!("no {name}"));
             let (r, t) = (&hop.transform.rotation, &hop.transform.translation);
-            let pose = sinew_robot::Pose {
-                position_m: [t.x, t.y, t.z],
-                orientation_wxyz: [r.w, r.x, r.y, r.z],
-            };
+            let pose =
+                sinew_robot::Pose { position_m: [t.x, t.y, t.z], orientation_wxyz: [r.w, r.x, r.y, r.z] };
             at = pose.transform(at);
             name.clone_from(&hop.header.frame_id);
         }

@@ -3,7 +3,8 @@
 
 use sinew_ros::msg::std_msgs;
 use sinew_ros::{
-    Depth, EndpointKind, EndpointToken, Gid, MessageType, NodeName, Qos, Topic, TopicName, node_token, topic_key,
+    Depth, EndpointKind, EndpointToken, Gid, MessageType, NodeName, Qos, Topic, TopicName, node_token,
+    topic_key,
 };
 
 const STRING_HASH: &str = "RIHS01_df668c740482bbd48fb39d76a70dfd4bd59db1288021743503259e948f6b1a18";

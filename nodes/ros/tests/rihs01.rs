@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail by panicking")]
 
 use sinew_ros::msg::{
-    Message, builtin_interfaces, diagnostic_msgs, geometry_msgs, nav_msgs, rosgraph_msgs, sensor_msgs, std_msgs,
-    tf2_msgs,
+    Message, builtin_interfaces, diagnostic_msgs, geometry_msgs, nav_msgs, rosgraph_msgs, sensor_msgs,
+    std_msgs, tf2_msgs,
 };
 use sinew_ros::{MessageType, TypeHash, canonical_json};
 use std::collections::BTreeMap;

@@ -114,7 +114,8 @@ impl Face {
     /// # Errors
     /// [`FaceError`].
     pub fn new(description: &Robot, config: FaceConfig) -> Result<Self, FaceError> {
-        NodeName::new(&format!("/{}", config.robot), "control")?;
+        // One token: it is a namespace, a tf prefix and part of names alike.
+        NodeName::new("", &config.robot)?;
         // Written so that a NaN is refused.
         if !(config.rate_hz >= 1.0 && config.rate_hz <= 100.0) {
             return Err(FaceError::Rate { found: config.rate_hz });

@@ -23,12 +23,15 @@ const CONFIRM_WITHIN: Duration = Duration::from_secs(10);
 /// The harness listens this long before it looks at the other things.
 const LISTEN: Duration = Duration::from_millis(5);
 
+/// Steps for which the last thing heard still stands.
+const HEARD_FOR: u64 = 5;
+
 /// What was heard of one step; the twin knows the rest.
 #[derive(Clone, Copy, Debug)]
 struct HeardStep {
     step: u64,
-    mode: Option<RobotMode>,
-    stage: Option<Stage>,
+    mode: RobotMode,
+    stage: Stage,
     faults: u64,
 }
 
@@ -91,7 +94,7 @@ impl<'a> Harness<'a> {
         let session = keys::open(&setup.name, run_dir.path(), None, &["control", "bridge"], false)?;
         let motion = session.publisher("motion/scenario", keys::DEPTH, MAX_FRAME)?;
         let (states, states_subscription) = keys::hear(&session, &[keys::ROBOT_STATE])?;
-        let (others, others_subscription) = keys::hear(&session, &[keys::ACTUATOR_STATE])?;
+        let (others, others_subscription) = keys::hear(&session, &[keys::ACTUATOR_STATE, keys::POLICY_COMMANDS])?;
         // They live as long as the session, which this run owns.
         std::mem::forget(states_subscription);
         std::mem::forget(others_subscription);
@@ -156,8 +159,8 @@ impl<'a> Harness<'a> {
         let body = &state.body;
         self.heard.push(HeardStep {
             step,
-            mode: Some(body.robot_mode()),
-            stage: Some(body.stage()),
+            mode: body.robot_mode(),
+            stage: body.stage(),
             faults: body.faults,
         });
         if body.participants & Participants::OPERATOR == 0 || !step.is_multiple_of(self.plan.motion.decimation) {
@@ -185,8 +188,8 @@ impl<'a> Harness<'a> {
                 if body.participants & Participants::CONTROL == 0 {
                     self.heard.push(HeardStep {
                         step: state.header.step,
-                        mode: None,
-                        stage: Some(body.stage()),
+                        mode: RobotMode::default(),
+                        stage: body.stage(),
                         faults: body.faults,
                     });
                 }
@@ -279,22 +282,23 @@ impl<'a> Harness<'a> {
         let mut trace = trace_file::read(&self.run_dir.path().join("trace.bin"))?;
         let scorer = Scorer::new(&self.loaded.scenario, self.loaded.setup.robot.period_ns);
         self.heard.sort_by_key(|h| h.step);
-        let mut known = HeardStep { step: 0, mode: None, stage: None, faults: 0 };
         let mut heard = self.heard.iter().peekable();
         let mut timed = self.policy_us.iter().peekable();
-        let mut policy_us = 0;
+        let (mut known, mut policy_us) = (None::<HeardStep>, 0);
         for step in &mut trace.steps {
             while let Some(next) = heard.next_if(|h| h.step <= step.step) {
-                known = HeardStep { mode: next.mode.or(known.mode), stage: next.stage.or(known.stage), ..*next };
+                known = Some(*next);
             }
             while let Some((_, us)) = timed.next_if(|(at, _)| *at <= step.step) {
                 policy_us = *us;
             }
             step.command = scorer.command(step.step);
-            step.mode = known.mode.unwrap_or_default();
-            step.stage = known.stage.unwrap_or_default();
-            step.faults = known.faults;
             step.policy_us = policy_us;
+            // A view is lost now and then; what has not been heard for longer is not known.
+            let Some(known) = known.filter(|h| h.step + HEARD_FOR >= step.step) else { continue };
+            step.mode = known.mode;
+            step.stage = known.stage;
+            step.faults = known.faults;
         }
         let twin = self.result("twin").context("twin left no result")?;
         let bridge = self.result("bridge").unwrap_or_default();

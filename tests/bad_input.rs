@@ -1,0 +1,86 @@
+//! Wrong files, parameters and names are refused with what was found and what was expected, and nothing starts.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a failing set-up is a failing test
+mod support;
+use std::path::{Path, PathBuf};
+use support::run;
+
+fn quad() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("launch/robots/quad")
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().flatten() {
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+fn refused(args: &[&str], said: &[&str]) {
+    let output = run(args);
+    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(!output.status.success(), "{args:?} was accepted:\n{text}");
+    for part in said {
+        assert!(text.contains(part), "{args:?}: {part:?} not said in:\n{text}");
+    }
+}
+
+#[test]
+fn scenario_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("wrong.yaml");
+    let base = std::fs::read_to_string("tests/scenarios/short_walk.yaml").unwrap();
+    for (from, to, said) in [
+        ("duration_s: 9", "duration_s: -1", vec!["duration_s", "expected", "-1"]),
+        ("duration_s: 9", "durations: 9", vec!["durations", "line"]),
+        ("robot: quad", "robot: quda", vec!["quda", "quad"]),
+        ("policies: [quad_walk]", "policies: [quad_run]", vec!["quad_run"]),
+    ] {
+        std::fs::write(&file, base.replace(from, to)).unwrap();
+        refused(&["scenario", file.to_str().unwrap()], &said);
+    }
+    refused(&["scenario", "nowhere.yaml"], &["nowhere.yaml"]);
+}
+
+#[test]
+fn launch_arguments_and_files() {
+    refused(&["up", "robto:=a"], &["robto"]);
+    refused(&["up", "seed"], &["seed", ":="]);
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("wrong.launch.xml");
+    std::fs::write(&file, "<launch>\n  <nod pkg=\"sinew\"/>\n</launch>\n").unwrap();
+    refused(&["up", "--file", file.to_str().unwrap()], &["wrong.launch.xml:2", "nod"]);
+}
+
+/// A robot whose description, model or mechanics is wrong never starts, and says which file and field.
+#[test]
+fn robot_model_and_policy() {
+    let dir = tempfile::tempdir().unwrap();
+    let edit = |name: &str, file: &str, from: &str, to: &str| {
+        let robot = dir.path().join(name);
+        copy(&quad(), &robot);
+        let path = robot.join(file);
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{file} has no {from}");
+        std::fs::write(&path, text.replacen(from, to, 1)).unwrap();
+        robot
+    };
+    let port = support::free_port();
+    let up = |robot: &Path, said: &[&str]| {
+        let description = format!("description:={}", robot.display());
+        let name = format!("robot:=bad_{}", std::process::id());
+        refused(&["up", "--until", "stand", &description, &name, &format!("ros_port:={port}")], said);
+    };
+    up(&edit("gear", "robot.yaml", "gear: 1 ", "gear: -1 "), &["robot.yaml", "gear", "-1"]);
+    up(&edit("mjcf", "quad.xml", "<joint name=\"FR_thigh\"", "<joint name=\"FR_thihg\""), &["FR_thigh"]);
+    let model = "models/quad_walk.model.toml";
+    let hash = edit("hash", model, "sha256 = \"", "sha256 = \"0");
+    up(&hash, &["quad_walk.model.toml", "sha256"]);
+    refused(&["model", "check", hash.join(model).to_str().unwrap()], &["sha256"]);
+    let swapped = edit("swapped", model, "\"FR_hip\", \"FR_thigh\"", "\"FR_thigh\", \"FR_hip\"");
+    up(&swapped, &["golden"]);
+}

@@ -1,0 +1,63 @@
+//! One run, one hash: inline, as processes, and as processes beside four busy loops.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a failing set-up is a failing test
+mod support;
+use std::process::{Child, Command, Stdio};
+use support::json;
+
+const WALK: &str = "tests/scenarios/short_walk.yaml";
+const FLIPPED: &str = "tests/scenarios/short_walk_flipped_bit.yaml";
+
+fn hash(args: &[&str]) -> (String, serde_json::Value) {
+    let mut all = vec!["scenario"];
+    all.extend_from_slice(args);
+    all.push("--json");
+    let result = json(&all);
+    assert_eq!(result["passed"], true, "{result}");
+    (result["hash"].as_str().unwrap().to_owned(), result)
+}
+
+struct BusyLoops(Vec<Child>);
+
+impl BusyLoops {
+    fn start() -> Self {
+        let one = || Command::new("sh").args(["-c", "while :; do :; done"]).stdin(Stdio::null()).spawn().unwrap();
+        Self((0..4).map(|_| one()).collect())
+    }
+}
+
+impl Drop for BusyLoops {
+    fn drop(&mut self) {
+        for child in &mut self.0 {
+            child.kill().ok();
+            child.wait().ok();
+        }
+    }
+}
+
+#[test]
+fn every_composition_gives_the_same_hash() {
+    let (inline, _) = hash(&[WALK]);
+    assert_eq!(inline, hash(&[WALK]).0, "a second run");
+    let (processes, result) = hash(&[WALK, "--compose", "processes"]);
+    assert_eq!(inline, processes, "processes");
+    assert!(result["pids"].as_array().unwrap().len() >= 4, "{result}");
+    let _busy = BusyLoops::start();
+    assert_eq!(inline, hash(&[WALK, "--compose", "processes"]).0, "processes on a loaded machine");
+}
+
+#[test]
+fn another_seed_and_one_flipped_bit_each_change_it() {
+    let (walk, _) = hash(&[WALK]);
+    assert_ne!(walk, hash(&[WALK, "--seed", "2"]).0);
+    assert_ne!(walk, hash(&[FLIPPED]).0);
+}
+
+/// A fault file each for a killed process, a stopped one and a lying link; the whole folder is for the long run.
+#[test]
+fn faults_keep_the_hash_too() {
+    for fault in ["kill_policy", "stop_control", "link_replay"] {
+        let file = format!("tests/scenarios/faults/{fault}.yaml");
+        let (inline, _) = hash(&[&file]);
+        assert_eq!(inline, hash(&[&file, "--compose", "processes"]).0, "{fault}");
+    }
+}
