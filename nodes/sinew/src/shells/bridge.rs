@@ -2,9 +2,12 @@
 use anyhow::{Result, bail};
 use sinew_bridge::{Bridge, FrameList, ReceivedList};
 use sinew_ports::{BusMessage, Kind, VirtualBusPort};
+use sinew_rt::account::{Meter, Usage};
 use sinew_rt::clock;
 use sinew_rt::fast_path::Publisher;
 use sinew_rt::frame_queue::FrameQueue;
+use sinew_rt::histogram::Histogram;
+use sinew_rt::thread::priority;
 use sinew_rt::ticker::Ticker;
 use sinew_stack::{Delivery, LinkFilter, Participants, Scenario};
 use sinew_wire::{ActuatorCommand, ActuatorState, LinkState, MAX_FRAME, MotionCommand, Refusal, WatchTime};
@@ -29,7 +32,21 @@ struct Cycle<'a> {
     seq: u32,
     stale_accepted: u64,
     messages: u64,
+    latency: Latency,
     buffer: [u8; MAX_FRAME],
+}
+
+/// Times of a free run.
+#[derive(Default)]
+struct Latency {
+    /// State published to command accepted, plus encoding and writing its frames.
+    answer: Histogram,
+    /// Command accepted to the bus edge at which it is sent.
+    bus_wait: Histogram,
+    /// Of the newest command: published to accepted, and when it was accepted.
+    open: Option<(u64, WatchTime)>,
+    usage: Usage,
+    metered: u64,
 }
 
 /// How a wait for the twin ended.
@@ -40,8 +57,7 @@ enum Heard {
 }
 
 pub fn run(site: &NodeSite) -> Result<()> {
-    let (robot, run_dir) = (site.setup.name.as_str(), site.run_dir.path());
-    let session = keys::open(robot, run_dir, Some("bridge"), &[], site.free_run)?;
+    let session = site.open(Some("bridge"), &[])?;
     let states = session.publisher(keys::ACTUATOR_STATE, keys::DEPTH, MAX_FRAME)?;
     let (commands, _commands) = keys::hear(&session, &[keys::ACTUATOR_COMMAND])?;
     let (estops, _estops) = keys::hear(&session, &[keys::ESTOP])?;
@@ -70,9 +86,11 @@ pub fn run(site: &NodeSite) -> Result<()> {
         seq: 0,
         stale_accepted: 0,
         messages: 0,
+        latency: Latency::default(),
         buffer: [0; MAX_FRAME],
         site,
     };
+    site.adopt_loop("bridge", priority::BRIDGE_BUS)?;
     let result = if site.free_run { cycle.free_run() } else { cycle.lockstep() };
     cycle.leave()?;
     result
@@ -241,12 +259,24 @@ impl Cycle<'_> {
         let cutoff_ns = (self.site.setup.robot.timing.reply_cutoff * period_ns as f64) as u64;
         let all = u32::MAX;
         self.send(Kind::Ready, 0);
+        // A twin that is not there yet would look like drives that do not answer.
+        while !matches!(self.wait_twin(None, None)?, Heard::Tick { .. }) {
+            if self.site.stopped() {
+                return Ok(());
+            }
+        }
         let mut ticker = Ticker::new(clock::now(), period_ns);
         while !(self.site.stopped() && self.is_idle()) {
             let tick = ticker.wait();
             let step = tick.index;
+            let meter = Meter::start();
+            let edge = clock::now();
             self.bridge.begin(step, all, &mut self.frames);
             self.send(Kind::Frames, step);
+            if let Some((answer_ns, accepted)) = self.latency.open.take() {
+                self.latency.answer.record(answer_ns + clock::now().since_ns(edge));
+                self.latency.bus_wait.record(tick.scheduled.since_ns(accepted));
+            }
             self.replies.iter_mut().for_each(ReceivedList::clear);
             let cutoff = tick.scheduled.plus_ns(cutoff_ns);
             while let Some(message) = self.port.recv(Some(cutoff.as_ns())) {
@@ -263,17 +293,24 @@ impl Cycle<'_> {
             self.take_replies();
             self.bridge.finish();
             self.hear_estops();
-            let bytes = self.state_bytes(None)?;
-            self.states.publish(&bytes)?;
-            self.take_until(ticker.next_deadline());
+            let published = clock::now();
+            self.states.publish(self.bridge.state().encode(&mut self.buffer)?)?;
+            self.take_until(ticker.next_deadline(), published);
+            if self.bridge.link() == LinkState::Active {
+                self.latency.usage.add(meter.stop());
+                self.latency.metered += 1;
+            }
         }
         Ok(())
     }
 
-    fn take_until(&mut self, deadline: WatchTime) {
+    fn take_until(&mut self, deadline: WatchTime, published: WatchTime) {
         while let Some(command) = self.commands.recv(Some(deadline)) {
             // A refusal is counted and published by the bridge itself.
-            if self.bridge.take(command).is_err() {}
+            if self.bridge.take(command).is_ok() && self.bridge.link() == LinkState::Active {
+                let accepted = clock::now();
+                self.latency.open = Some((accepted.since_ns(published), accepted));
+            }
         }
     }
 
@@ -294,7 +331,23 @@ impl Cycle<'_> {
                 "stale_accepted": self.stale_accepted,
                 "refusals": refusals,
                 "messages": self.messages,
+                "answer": micros(&self.latency.answer),
+                "bus_wait": micros(&self.latency.bus_wait),
+                "ticks": self.latency.metered,
+                "allocations": self.latency.usage.allocations,
             }),
         )
     }
+}
+
+/// Percentiles in microseconds.
+pub fn micros(histogram: &Histogram) -> serde_json::Value {
+    let us = |fraction: f64| histogram.quantile_ns(fraction) as f64 * 1e-3;
+    serde_json::json!({
+        "n": histogram.count(),
+        "p50_us": us(0.5),
+        "p99_us": us(0.99),
+        "p999_us": us(0.999),
+        "max_us": histogram.max_ns() as f64 * 1e-3,
+    })
 }

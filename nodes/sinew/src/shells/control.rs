@@ -4,7 +4,8 @@ use sinew_control::{Control, Inputs, PolicyTiming};
 use sinew_rt::clock;
 use sinew_rt::fast_path::Publisher;
 use sinew_rt::frame_queue::FrameQueue;
-use sinew_rt::thread::{Mode, ThreadConfig, adopt, priority};
+use sinew_rt::account::{Meter, Usage};
+use sinew_rt::thread::priority;
 use sinew_stack::{Inbox, LockstepPlan, Participants};
 use sinew_wire::{
     ActuatorState, MAX_FRAME, MotionCommand, MotionCommandBody, PolicyCommand, PolicyCommandBody, Source,
@@ -20,6 +21,8 @@ use super::site::NodeSite;
 
 /// Own robot states kept for those who lost one, ticks.
 const REMEMBERED: usize = 64;
+/// Ticks before a free run is metered: everything has been touched once.
+const WARM_TICKS: u64 = 500;
 /// Wall time a shutdown may take before control gives up, s.
 const SHUTDOWN_S: u64 = 30;
 /// Step time a shutdown may take, s.
@@ -41,12 +44,14 @@ struct Loop<'a> {
     published: VecDeque<(u64, u32, Vec<u8>)>,
     last_command: Vec<u8>,
     last_step: Option<u64>,
+    /// Allocations and page faults of the ticks after the first second of a free run.
+    usage: Usage,
+    metered: u64,
     buffer: [u8; MAX_FRAME],
 }
 
 pub fn run(site: &NodeSite) -> Result<()> {
-    let (robot, run_dir) = (site.setup.name.as_str(), site.run_dir.path());
-    let session = keys::open(robot, run_dir, Some("control"), &["bridge"], site.free_run)?;
+    let session = site.open(Some("control"), &["bridge"])?;
     let commands = session.publisher(keys::ACTUATOR_COMMAND, keys::DEPTH, MAX_FRAME)?;
     let robot_states = session.publisher(keys::ROBOT_STATE, keys::DEPTH, MAX_FRAME)?;
     let (states, _states) = keys::hear(&session, &[keys::ACTUATOR_STATE])?;
@@ -63,10 +68,7 @@ pub fn run(site: &NodeSite) -> Result<()> {
         }
     }
     session.announce("control")?;
-    if site.free_run {
-        let config = ThreadConfig::real_time("control", priority::CONTROL_LOOP, None, Mode::Soft);
-        eprintln!("{:?}", adopt(&config)?);
-    }
+    site.adopt_loop("control", priority::CONTROL_LOOP)?;
     let mut control = Loop {
         plan: site.setup.plan(),
         control: site.setup.control(site.boot_id)?,
@@ -81,10 +83,25 @@ pub fn run(site: &NodeSite) -> Result<()> {
         published: VecDeque::with_capacity(REMEMBERED + 1),
         last_command: Vec::new(),
         last_step: None,
+        usage: Usage::default(),
+        metered: 0,
         buffer: [0; MAX_FRAME],
         site,
     };
-    control.run()
+    let result = control.run();
+    if site.free_run {
+        let usage = control.usage;
+        site.leave_result(
+            "control",
+            &serde_json::json!({
+                "ticks": control.metered,
+                "allocations": usage.allocations,
+                "minor_faults": usage.minor_faults,
+                "major_faults": usage.major_faults,
+            }),
+        )?;
+    }
+    result
 }
 
 impl Loop<'_> {
@@ -120,8 +137,13 @@ impl Loop<'_> {
                 let Some(state) = self.wait_for_inputs(state)? else { continue };
                 self.tick(&state)?;
             } else {
+                let meter = (self.control.counters().ticks > WARM_TICKS).then(Meter::start);
                 self.drain_inputs();
                 self.tick(&state)?;
+                if let Some(meter) = meter {
+                    self.usage.add(meter.stop());
+                    self.metered += 1;
+                }
             }
         }
     }

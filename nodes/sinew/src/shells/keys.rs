@@ -27,15 +27,22 @@ pub const fn schema_hash() -> u64 {
     (a as u64) << 32 | b as u64
 }
 
-/// A session that listens as `own` (if named) and connects to `others`.
+/// A session that listens as `own` (if named) and connects to `others`; `real_time` asks for FIFO, on a core if named.
 ///
 /// # Errors
 /// See [`FastPath::open`].
-pub fn open(robot: &str, run_dir: &Path, own: Option<&str>, others: &[&str], real_time: bool) -> Result<FastPath> {
+pub fn open(
+    robot: &str,
+    run_dir: &Path,
+    own: Option<&str>,
+    others: &[&str],
+    real_time: Option<Option<usize>>,
+) -> Result<FastPath> {
     let config = FastPathConfig {
         listen: own.map(|name| socket_path(run_dir, name)).into_iter().collect(),
         connect: others.iter().map(|name| socket_path(run_dir, name)).collect(),
-        real_time,
+        real_time: real_time.is_some(),
+        core: real_time.flatten(),
         ..FastPathConfig::new(robot, schema_hash())
     };
     Ok(FastPath::open(config)?)

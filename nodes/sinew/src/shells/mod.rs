@@ -1,5 +1,5 @@
 //! The processes of a robot: each file gives one core its sockets, its files and its way to end.
-mod bridge;
+pub mod bridge;
 mod control;
 pub mod ctl;
 pub mod keys;
@@ -8,6 +8,7 @@ mod params;
 mod policy;
 mod ros;
 mod site;
+mod still;
 pub mod trace_file;
 mod twin;
 

@@ -10,7 +10,7 @@ pub struct Params {
 }
 
 /// Every parameter a node may be given.
-const KNOWN: [&str; 10] = [
+const KNOWN: [&str; 12] = [
     "robot",
     "description",
     "model",
@@ -20,6 +20,8 @@ const KNOWN: [&str; 10] = [
     "scenario",
     "participants",
     "ros_port",
+    "core",
+    "physics",
     "use_sim_time",
 ];
 

@@ -11,8 +11,7 @@ use super::site::NodeSite;
 pub fn run(site: &NodeSite) -> Result<()> {
     let number = 0;
     let mut policy = site.setup.policy(number, site.boot_id).context("policy refused")?;
-    let (robot, run_dir) = (site.setup.name.as_str(), site.run_dir.path());
-    let session = keys::open(robot, run_dir, None, &["control"], site.free_run)?;
+    let session = site.open(None, &["control"])?;
     let mut output = session.publisher(&format!("policy/{number}"), keys::DEPTH, MAX_FRAME)?;
     let (mut states, _subscriptions) = keys::hear(&session, &[keys::ROBOT_STATE])?;
     session.announce("policy")?;

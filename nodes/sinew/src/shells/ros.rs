@@ -30,7 +30,7 @@ pub fn run(site: &NodeSite) -> Result<()> {
         })
         .collect();
     let mut node = RosNode::start(&site.setup.robot, config)?;
-    let path = keys::open(robot, run_dir, None, &["control"], false)?;
+    let path = keys::open(robot, run_dir, None, &["control"], None)?;
     let mut motion = path.publisher(&format!("motion/{}", Source::CMD_VEL.0), keys::DEPTH, MAX_FRAME)?;
     let (mut states, _subscription) = keys::hear(&path, &[keys::ROBOT_STATE])?;
     path.announce("ros")?;

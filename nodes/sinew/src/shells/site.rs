@@ -3,6 +3,8 @@ use anyhow::{Context, Result};
 use sinew_inference::Directory;
 use sinew_ports::RunDir;
 use sinew_robot::Robot;
+use sinew_rt::fast_path::FastPath;
+use sinew_rt::thread::{Mode, ThreadConfig, adopt};
 use sinew_runner::StopSignals;
 use sinew_stack::{Participants, Scenario, Setup};
 use std::path::Path;
@@ -10,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::keys;
 use super::params::Params;
 
 /// A node's surroundings.
@@ -22,6 +25,8 @@ pub struct NodeSite {
     /// Who takes part from the start.
     pub participants: u32,
     pub free_run: bool,
+    /// Core for the real-time threads of a free run.
+    pub core: Option<usize>,
     pub boot_id: u32,
     stop: Arc<AtomicBool>,
 }
@@ -55,6 +60,7 @@ impl NodeSite {
         Ok(Self {
             participants: params.number("participants", all)?,
             free_run: params.flag("free_run")?,
+            core: params.optional("core").map(|_| params.number("core", 0)).transpose()?,
             boot_id: boot_id(),
             params,
             setup,
@@ -68,6 +74,25 @@ impl NodeSite {
     #[must_use]
     pub fn stopped(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
+    }
+
+    /// A session of this node: real-time scheduling in a free run, ordinary in lockstep.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn open(&self, own: Option<&str>, others: &[&str]) -> Result<FastPath> {
+        keys::open(&self.setup.name, self.run_dir.path(), own, others, self.free_run.then_some(self.core))
+    }
+
+    /// Gives the calling thread the scheduling of a real-time loop in a free run, and says what took effect.
+    ///
+    /// # Errors
+    /// Never in simulation, where it reports and goes on.
+    pub fn adopt_loop(&self, name: &str, priority: u8) -> Result<()> {
+        if self.free_run {
+            eprintln!("{}", adopt(&ThreadConfig::real_time(name, priority, self.core, Mode::Soft))?);
+        }
+        Ok(())
     }
 
     /// Where bridge and twin meet.

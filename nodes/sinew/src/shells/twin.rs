@@ -2,8 +2,9 @@
 use anyhow::{Context, Result, bail};
 use sinew_ports::{BusMessage, Kind, VirtualBusPort};
 use sinew_rt::clock;
+use sinew_rt::thread::priority;
 use sinew_stack::{Participants, ProcessEvent, ScheduledEvent, StepTrace, Trace, resolve};
-use sinew_twin::{HostFrames, Replies, Twin};
+use sinew_twin::{HostFrames, Replies, Twin, TwinConfig};
 use sinew_wire::WatchTime;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use super::ctl::{self, Ask, Control, Tell, TruthReply};
 use super::lockstep::{Patience, SILENCE};
 use super::site::NodeSite;
+use super::still::Still;
 use super::trace_file;
 
 struct World<'a> {
@@ -42,7 +44,7 @@ pub fn run(site: &NodeSite) -> Result<()> {
     let mut port = VirtualBusPort::device(&site.bus_path())?;
     port.drain();
     let mut world = World {
-        twin: site.setup.twin()?,
+        twin: twin(site)?,
         port,
         ctl: Control::bind(ctl::twin_path(site.run_dir.path()))?,
         events,
@@ -60,6 +62,19 @@ pub fn run(site: &NodeSite) -> Result<()> {
         site,
     };
     if site.free_run { world.free_run() } else { world.lockstep() }
+}
+
+/// The engine that the parameter `physics` names.
+fn twin(site: &NodeSite) -> Result<Twin> {
+    match site.params.optional("physics") {
+        None | Some("rapier") => Ok(site.setup.twin()?),
+        Some("none") => {
+            let robot = &site.setup.robot;
+            let still = Still::new(robot.joints.len(), robot.feet.len());
+            Ok(Twin::new(robot, Box::new(still), TwinConfig::default())?)
+        }
+        Some(other) => bail!("parameter physics: expected rapier or none, found {other:?}"),
+    }
 }
 
 impl World<'_> {
@@ -272,6 +287,8 @@ impl World<'_> {
         if !self.wait_ready()? {
             return Ok(());
         }
+        self.site.adopt_loop("twin", priority::CONTROL_LOOP + 2)?;
+        self.send(Kind::Tick { mask: self.mask });
         while !self.stop {
             self.listen();
             let deadline = clock::deadline_in(Duration::from_millis(100));
@@ -283,6 +300,8 @@ impl World<'_> {
             };
             match message.kind {
                 Kind::Leave => break,
+                // The bridge asks again until it has heard the first tick.
+                Kind::Ready => self.send(Kind::Tick { mask: self.mask }),
                 Kind::Frames if message.step >= self.step => {
                     let step = message.step;
                     for (bus, frames) in self.host.iter_mut().enumerate() {
