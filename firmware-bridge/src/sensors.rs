@@ -83,7 +83,7 @@ impl Sensors {
             }
             return true;
         }
-        for slot in self.feet.iter_mut().filter(|s| s.plan.bus == bus && s.plan.id == id) {
+        if let Some(slot) = self.feet.iter_mut().find(|s| s.plan.bus == bus && s.plan.id == id) {
             let Ok(sample) = foot::decode(frame) else { return false };
             if sample.status.failed {
                 return true;

@@ -94,7 +94,7 @@ impl PolicySlots {
                 self.waiting.push(Waiting { due, frame: frame.clone() });
             }
         }
-        if step < self.first_due || (step - self.first_due) % self.timing.decimation != 0 {
+        if step < self.first_due || !(step - self.first_due).is_multiple_of(self.timing.decimation) {
             return PolicyNews::Quiet;
         }
         let Some(at) = self.waiting.iter().position(|w| w.due == step) else {

@@ -119,6 +119,9 @@ pub struct Scenario {
     pub seed: Option<u64>,
     #[arg(long, value_enum, default_value = "inline")]
     pub compose: Compose,
+    /// As processes on their own timing instead of in lockstep: wall figures, no hash to compare.
+    #[arg(long)]
+    pub free_run: bool,
     /// Draw the run into this SVG file.
     #[arg(long)]
     pub plot: Option<PathBuf>,

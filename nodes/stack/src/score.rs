@@ -51,12 +51,20 @@ pub struct Scorer<'a> {
     scenario: &'a Scenario,
     segments: Vec<Segment>,
     period_s: f64,
+    lost_at: Option<u64>,
 }
 
 impl<'a> Scorer<'a> {
     #[must_use]
     pub fn new(scenario: &'a Scenario, period_ns: u64) -> Self {
-        Self { scenario, segments: scenario.segments(period_ns), period_s: period_ns as f64 * 1e-9 }
+        Self { scenario, segments: scenario.segments(period_ns), period_s: period_ns as f64 * 1e-9, lost_at: None }
+    }
+
+    /// The commander was really lost at `step`; a free run cannot keep to the script's own.
+    #[must_use]
+    pub fn lost_at(mut self, step: Option<u64>) -> Self {
+        self.lost_at = step;
+        self
     }
 
     /// Velocity the script asks for at `step`.
@@ -172,7 +180,7 @@ impl<'a> Scorer<'a> {
 
     /// That step, and the step by which every drive that had stiffness before has had a frame without.
     fn damped(&self, steps: &[StepTrace]) -> Option<(u64, u64)> {
-        let lost = self.lost()?;
+        let lost = self.lost_at.or_else(|| self.lost())?;
         let before = steps.iter().find(|s| s.step + 1 == lost).map_or(0, |s| s.stiff);
         let mut last = None;
         for joint in (0..64).filter(|joint| before >> joint & 1 == 1) {

@@ -52,12 +52,13 @@ fn one(file: &Path, seed: Option<u64>, args: &cli::Scenario) -> Result<Row> {
     };
     let began = Instant::now();
     let (outcome, trace, pids) = match args.compose {
+        _ if args.free_run => processes::run(file, &loaded, true)?,
         Compose::Inline => {
             let name = file.display().to_string();
             let (outcome, trace) = Stack::run(&loaded.setup, &loaded.scenario, &name)?;
             (outcome, trace, vec![std::process::id()])
         }
-        Compose::Processes => processes::run(file, &loaded)?,
+        Compose::Processes => processes::run(file, &loaded, false)?,
     };
     let wall_s = began.elapsed().as_secs_f64();
     if let Some(plot) = &args.plot {

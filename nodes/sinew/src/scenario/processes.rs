@@ -53,29 +53,34 @@ struct Harness<'a> {
     last: Option<(u64, Vec<u8>)>,
     heard: Vec<HeardStep>,
     policy_us: Vec<(u64, u32)>,
+    /// Step of the newest robot state.
+    control_heard: u64,
     messages: u64,
     saturated_ticks: u64,
     pids: Vec<u32>,
     buffer: [u8; MAX_FRAME],
+    free_run: bool,
+    /// Step of the twin when a free run's first signal was sent.
+    lost_at: Option<u64>,
 }
 
 /// Runs `loaded` as processes and judges it.
 ///
 /// # Errors
 /// A process that could not start or ended by itself; silence.
-pub fn run(file: &Path, loaded: &Loaded) -> Result<(Outcome, Trace, Vec<u32>)> {
+pub fn run(file: &Path, loaded: &Loaded, free_run: bool) -> Result<(Outcome, Trace, Vec<u32>)> {
     static RUNS: AtomicU32 = AtomicU32::new(0);
     let own = format!("sinew-run-{}-{}", std::process::id(), RUNS.fetch_add(1, Ordering::Relaxed));
     let run_dir = RunDir::create(&std::env::temp_dir().join(own))?;
     let path = run_dir.path().to_owned();
-    let result = Harness::start(file, loaded, run_dir).and_then(Harness::run);
+    let result = Harness::start(file, loaded, run_dir, free_run).and_then(Harness::run);
     // Sockets and results of this run only; what cannot be removed is the system's to clean.
     if std::fs::remove_dir_all(&path).is_err() {}
     result
 }
 
 impl<'a> Harness<'a> {
-    fn start(file: &Path, loaded: &'a Loaded, run_dir: RunDir) -> Result<Self> {
+    fn start(file: &Path, loaded: &'a Loaded, run_dir: RunDir, free_run: bool) -> Result<Self> {
         let (setup, scenario) = (&loaded.setup, &loaded.scenario);
         let mut mask = Participants::BRIDGE | Participants::CONTROL | Participants::OPERATOR;
         if !setup.models.is_empty() {
@@ -88,7 +93,7 @@ impl<'a> Harness<'a> {
         }
         let specs = kinds
             .iter()
-            .map(|kind| child(kind, file, loaded, run_dir.path(), mask))
+            .map(|kind| child(kind, file, loaded, run_dir.path(), mask, free_run))
             .collect::<Result<Vec<_>>>()?;
         let (supervisor, events) = Supervisor::start(specs, Options::default())?;
         let session = keys::open(&setup.name, run_dir.path(), None, &["control", "bridge"], None)?;
@@ -115,6 +120,7 @@ impl<'a> Harness<'a> {
             last: None,
             heard: Vec::new(),
             policy_us: Vec::new(),
+            control_heard: 0,
             messages: 0,
             saturated_ticks: 0,
             pids: Vec::new(),
@@ -128,6 +134,8 @@ impl<'a> Harness<'a> {
             motion,
             states,
             others,
+            free_run,
+            lost_at: None,
         })
     }
 
@@ -141,6 +149,14 @@ impl<'a> Harness<'a> {
             self.listen_to_others();
             if let Some((Tell::Hold { step }, _)) = self.ctl.receive(Duration::ZERO)? {
                 self.act(step)?;
+            }
+            if self.free_run
+                && let Some((at, _)) = self.schedule.get(self.next).copied()
+                && self.heard.last().is_some_and(|heard| heard.step >= at)
+            {
+                let step = ctl::ask_truth(&self.ctl, self.run_dir.path())?.step;
+                self.lost_at.get_or_insert(step);
+                self.act(at)?;
             }
             if self.twin_has_ended()? {
                 break;
@@ -157,13 +173,20 @@ impl<'a> Harness<'a> {
         let step = state.header.step;
         self.saturated_ticks = u64::from(state.body.saturated_ticks);
         let body = &state.body;
+        self.control_heard = step;
         self.heard.push(HeardStep {
             step,
             mode: body.robot_mode(),
             stage: body.stage(),
             faults: body.faults,
         });
-        if body.participants & Participants::OPERATOR == 0 || !step.is_multiple_of(self.plan.motion.decimation) {
+        let due = if self.free_run {
+            // States may be lost; the script answers the first one of each interval.
+            self.last.as_ref().is_none_or(|(last, _)| step >= last + self.plan.motion.decimation)
+        } else {
+            body.participants & Participants::OPERATOR != 0 && step.is_multiple_of(self.plan.motion.decimation)
+        };
+        if !due {
             return Ok(());
         }
         match &self.last {
@@ -184,8 +207,8 @@ impl<'a> Harness<'a> {
         while let Some(bytes) = self.others.try_recv() {
             if let Ok(state) = ActuatorState::decode(bytes) {
                 let body = &state.body;
-                // Without control nobody else says what is wrong.
-                if body.participants & Participants::CONTROL == 0 {
+                // When control is silent nobody else says what is wrong.
+                if self.control_heard + HEARD_FOR < state.header.step {
                     self.heard.push(HeardStep {
                         step: state.header.step,
                         mode: RobotMode::default(),
@@ -224,6 +247,9 @@ impl<'a> Harness<'a> {
                     .with_context(|| format!("step {step}: {signal} to {name}"))?;
             }
             self.mask = if present { self.mask | bit } else { self.mask & !bit };
+        }
+        if self.free_run {
+            return Ok(());
         }
         self.ctl.send(&ctl::twin_path(self.run_dir.path()), &Ask::Proceed { mask: self.mask })
     }
@@ -280,7 +306,8 @@ impl<'a> Harness<'a> {
 
     fn judge(mut self) -> Result<(Outcome, Trace, Vec<u32>)> {
         let mut trace = trace_file::read(&self.run_dir.path().join("trace.bin"))?;
-        let scorer = Scorer::new(&self.loaded.scenario, self.loaded.setup.robot.period_ns);
+        let scorer =
+            Scorer::new(&self.loaded.scenario, self.loaded.setup.robot.period_ns).lost_at(self.lost_at);
         self.heard.sort_by_key(|h| h.step);
         let mut heard = self.heard.iter().peekable();
         let mut timed = self.policy_us.iter().peekable();
@@ -323,7 +350,14 @@ impl<'a> Harness<'a> {
     }
 }
 
-fn child(kind: &str, file: &Path, loaded: &Loaded, run_dir: &Path, mask: u32) -> Result<ChildSpec> {
+fn child(
+    kind: &str,
+    file: &Path,
+    loaded: &Loaded,
+    run_dir: &Path,
+    mask: u32,
+    free_run: bool,
+) -> Result<ChildSpec> {
     let exe = std::env::current_exe().context("own executable")?;
     let description: PathBuf = crate::site::robot_folder(&loaded.scenario.robot)?;
     let absolute = file.canonicalize().with_context(|| file.display().to_string())?;
@@ -335,6 +369,7 @@ fn child(kind: &str, file: &Path, loaded: &Loaded, run_dir: &Path, mask: u32) ->
         ("scenario", absolute.display().to_string()),
         ("seed", loaded.setup.seed.to_string()),
         ("participants", mask.to_string()),
+        ("free_run", free_run.to_string()),
     ] {
         words.push("-p".into());
         words.push(format!("{name}:={value}").into());

@@ -158,7 +158,13 @@ impl Loop<'_> {
             return Ok(None);
         };
         // What does not decode comes from no bridge of ours; the schema was compared when it was met.
-        let Ok(state) = ActuatorState::decode(bytes) else { return Ok(None) };
+        let Ok(mut state) = ActuatorState::decode(bytes) else { return Ok(None) };
+        if !self.is_lockstep() {
+            // Only the newest counts: a process that was held up must not answer the past.
+            while let Some(bytes) = self.states.try_recv() {
+                state = ActuatorState::decode(bytes).unwrap_or(state);
+            }
+        }
         let step = state.header.step;
         match self.last_step {
             Some(last) if step == last && self.is_lockstep() => {

@@ -6,7 +6,7 @@ use sinew_robot::Robot;
 use sinew_rt::fast_path::FastPath;
 use sinew_rt::thread::{Mode, ThreadConfig, adopt};
 use sinew_runner::StopSignals;
-use sinew_stack::{Participants, Scenario, Setup};
+use sinew_stack::{Models, Participants, Scenario, Setup};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -55,7 +55,7 @@ impl NodeSite {
                 Some((scenario, file.to_owned()))
             }
         };
-        let setup = setup(robot, &name, &folder, &params, scenario.as_ref().map(|(s, _)| s))?;
+        let setup = setup(robot, &name, &folder, &params, scenario.as_ref())?;
         let all = Participants::BRIDGE | Participants::CONTROL | Participants::POLICY;
         Ok(Self {
             participants: params.number("participants", all)?,
@@ -116,26 +116,17 @@ fn setup(
     name: &str,
     folder: &Path,
     params: &Params,
-    scenario: Option<&Scenario>,
+    scenario: Option<&(Scenario, String)>,
 ) -> Result<Setup> {
-    let model = params.path("model").unwrap_or_else(|| folder.join("models/quad_walk.model.toml"));
-    let (source, manifests) = match scenario {
-        Some(scenario) => {
-            let manifests = scenario.policies.iter().map(|p| format!("{p}.model.toml")).collect();
-            (Directory::new(folder.join("models")), manifests)
-        }
-        None => {
-            let (source, manifest) = Directory::of_file(&model)?;
-            (source, vec![manifest])
-        }
-    };
-    let mut setup = Setup::new(robot, name, &source, &manifests)?;
-    setup.seed = params.number("seed", 1)?;
-    if let Some(scenario) = scenario {
-        setup.seed = scenario.seed;
-        setup.noise_scale = scenario.noise_scale;
-        setup.latency_ticks = scenario.latency_ticks;
+    if let Some((scenario, file)) = scenario {
+        let mut setup = Setup::of(scenario, robot, &Models::of(Path::new(file), folder))?;
+        setup.name = name.to_owned();
+        return Ok(setup);
     }
+    let model = params.path("model").unwrap_or_else(|| folder.join("models/quad_walk.model.toml"));
+    let (source, manifest) = Directory::of_file(&model)?;
+    let mut setup = Setup::new(robot, name, &source, &[manifest])?;
+    setup.seed = params.number("seed", 1)?;
     Ok(setup)
 }
 

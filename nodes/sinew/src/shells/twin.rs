@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::ctl::{self, Ask, Control, Tell, TruthReply};
-use super::lockstep::{Patience, SILENCE};
+use super::lockstep::{Patience, RESEND, SILENCE};
 use super::site::NodeSite;
 use super::still::Still;
 use super::trace_file;
@@ -79,9 +79,7 @@ fn twin(site: &NodeSite) -> Result<Twin> {
 
 impl World<'_> {
     fn lockstep(&mut self) -> Result<()> {
-        let steps = self.site.scenario.as_ref().map(|(scenario, _)| {
-            (scenario.duration_s * 1e9 / self.site.setup.robot.period_ns as f64).round() as u64
-        });
+        let steps = self.steps();
         if !self.wait_ready()? {
             return Ok(());
         }
@@ -105,6 +103,12 @@ impl World<'_> {
         }
         self.send(Kind::Leave);
         self.leave_result()
+    }
+
+    /// Length of a scenario; `None` runs for ever.
+    fn steps(&self) -> Option<u64> {
+        let (scenario, _) = self.site.scenario.as_ref()?;
+        Some((scenario.duration_s * 1e9 / self.site.setup.robot.period_ns as f64).round() as u64)
     }
 
     fn wait_ready(&mut self) -> Result<bool> {
@@ -208,7 +212,8 @@ impl World<'_> {
                 ) => hold = true,
             }
         }
-        if hold { self.hold() } else { Ok(()) }
+        // A free run waits for nobody: the harness signals by what it hears.
+        if hold && !self.site.free_run { self.hold() } else { Ok(()) }
     }
 
     /// Stands still before a step until the harness has done to the processes what the script says.
@@ -289,15 +294,24 @@ impl World<'_> {
         }
         self.site.adopt_loop("twin", priority::CONTROL_LOOP + 2)?;
         self.send(Kind::Tick { mask: self.mask });
-        while !self.stop {
+        let steps = self.steps();
+        let mut silent = Patience::new();
+        while !self.stop && steps.is_none_or(|steps| self.step < steps) {
             self.listen();
-            let deadline = clock::deadline_in(Duration::from_millis(100));
+            let deadline = clock::deadline_in(Duration::from_millis(2));
             let Some(message) = self.port.recv(Some(deadline.as_ns())) else {
                 if self.site.stopped() {
                     break;
                 }
+                // Without a bridge the world goes on, and the drives' own watchdogs with it.
+                if silent.resend() && self.step > 0 {
+                    for _ in 0..RESEND.as_nanos() as u64 / self.site.setup.robot.period_ns {
+                        self.pass()?;
+                    }
+                }
                 continue;
             };
+            silent = Patience::new();
             match message.kind {
                 Kind::Leave => break,
                 // The bridge asks again until it has heard the first tick.
@@ -310,17 +324,28 @@ impl World<'_> {
                     }
                     // Periods the bridge skipped pass in silence.
                     while self.step < step {
-                        self.twin.integrate();
-                        self.step += 1;
+                        self.pass()?;
                     }
+                    self.run_events()?;
                     self.exchange()?;
                     self.send(Kind::Replies);
+                    self.note();
                     self.twin.integrate();
                     self.step += 1;
                 }
                 _ => {}
             }
         }
+        self.send(Kind::Leave);
+        self.leave_result()
+    }
+
+    /// One period in which no host spoke.
+    fn pass(&mut self) -> Result<()> {
+        self.run_events()?;
+        self.note();
+        self.twin.integrate();
+        self.step += 1;
         Ok(())
     }
 
