@@ -6,7 +6,7 @@
 //!      └──────gave up───────────┘ 200 ms                                         └─ladder, Disarm─▶ Damping
 //! ```
 use sinew_guard::Writer;
-use sinew_wire::{ActuatorCommand, ArmAnswer, Source};
+use sinew_wire::{ActuatorCommand, ArmAnswer, LinkState, Source};
 
 /// The writer and the counter its epochs come from.
 #[derive(Clone, Copy, Debug, Default)]
@@ -18,11 +18,12 @@ pub struct WriterGrant {
 /// What an Arm is judged by.
 #[derive(Clone, Copy, Debug)]
 pub struct ArmConditions {
-    pub disabled: bool,
+    pub link: LinkState,
     pub at_rest: bool,
     pub checked: bool,
     pub estop: bool,
     pub drives_answer: bool,
+    /// See [`crate::BridgeConfig::limits_hash`].
     pub limits_hash: u64,
     pub calibration_id: u32,
 }
@@ -40,13 +41,15 @@ impl WriterGrant {
             // The same process asking again while its first Arm is being carried out changes nothing.
             if (writer.source, writer.boot_id) != asking {
                 self.answer = ArmAnswer::Busy;
+            } else if conditions.link == LinkState::Damping {
+                self.answer = ArmAnswer::NotDisabled;
             }
             return None;
         }
         self.answer = match conditions {
             c if c.estop => ArmAnswer::EStop,
             c if !c.checked => ArmAnswer::NotChecked,
-            c if !c.disabled => ArmAnswer::NotDisabled,
+            c if c.link != LinkState::Disabled => ArmAnswer::NotDisabled,
             c if !c.drives_answer => ArmAnswer::DriveFault,
             c if !c.at_rest => ArmAnswer::Moving,
             c if frame.body.limits_hash != c.limits_hash => ArmAnswer::LimitsHash,

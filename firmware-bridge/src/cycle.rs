@@ -1,17 +1,18 @@
 //! One period of the bus, from the first frame out to the state that is published.
+//!
+//! What is told the drives is in `send`, what is heard from a commander in `judge`.
+mod judge;
+mod send;
+
 use arrayvec::ArrayVec;
 use sinew_bus::{CanFrame, Received};
-use sinew_devices::{damiao, imu};
-use sinew_guard::{
-    Acceptor, Fault, FaultSet, Ladder, Limits, LinkEvent, Margin, Measured, Writer, next_link, saturate,
-    starts_at_measured,
-};
+use sinew_devices::imu;
+use sinew_guard::{Acceptor, Fault, FaultSet, Ladder, Limits, LinkEvent, Measured, Writer, next_link};
 use sinew_wire::{
-    ActuatorCommand, ActuatorState, ActuatorStateBody, Header, Intent, JointCommand, LinkState, MAX_JOINTS, MotionCommand,
-    Refusal, Request, Source, Stage, StepTime,
+    ActuatorState, ActuatorStateBody, JointCommand, LinkState, MAX_JOINTS, Source, Stage, StepTime,
 };
 
-use crate::arming::{ArmConditions, WriterGrant};
+use crate::arming::WriterGrant;
 use crate::config::{BridgeConfig, ConfigError};
 use crate::config_check::{CheckFailure, ConfigCheck};
 use crate::drive::Drive;
@@ -32,14 +33,14 @@ pub struct SentFrame {
 
 /// Cycles the drives get to switch on before an arming is given up.
 const ARMING_CYCLES: u32 = 100;
-/// Time over which stiffness comes in after the first accepted command, s.
-const STIFFNESS_RAMP_S: f32 = 0.2;
 
 /// The core of a firmware bridge.
 #[derive(Debug)]
 pub struct Bridge {
     robot: u32,
     limits: Limits,
+    limits_hash: u64,
+    misses_max: u32,
     cutoff_ns: u64,
     calibration_id: u32,
     syncs: Vec<bool>,
@@ -58,8 +59,12 @@ pub struct Bridge {
     late: Vec<ReceivedList>,
     state: ActuatorState,
     step: u64,
+    /// A cycle was begun before.
+    started: bool,
     arming_cycles: u32,
-    /// Share of the commanded stiffness in force, 0 to 1.
+    /// The accepted command pulls a joint to a position.
+    pulling: bool,
+    /// Share of the commanded stiffness in force, 0 to 1; grows while `pulling`.
     stiffness: f32,
     /// The output stages were switched on and not yet off.
     powered: bool,
@@ -79,22 +84,26 @@ impl Bridge {
     pub fn new(config: BridgeConfig) -> Result<Self, ConfigError> {
         config.check()?;
         let joints = config.drives.len();
+        let period_ns = config.limits.timing.period_ns;
+        let period_us = (period_ns / 1000) as u32;
         let mut state = ActuatorState::default();
         state.header.robot = config.robot;
         state.header.source = Source::BRIDGE.0;
         state.header.boot_id = config.boot_id;
         state.header.valid_for_us = (config.limits.timing.valid_for_ns / 1000) as u32;
-        state.body.limits_hash = config.limits.hash;
+        state.body.limits_hash = config.limits_hash;
         state.body.calibration_id = config.calibration_id;
         Ok(Self {
             robot: config.robot,
+            limits_hash: config.limits_hash,
+            misses_max: config.reply_misses_max,
             cutoff_ns: config.cutoff_ns,
             calibration_id: config.calibration_id,
-            syncs: config.buses.iter().map(|b| b.sync).collect(),
-            drives: config.drives.iter().map(|plan| Drive::new(*plan, config.limits.timing.period_ns)).collect(),
-            sensors: Sensors::new(&config.imus, &config.feet),
+            syncs: config.buses.iter().map(|b| b.sync_id.is_some()).collect(),
+            drives: config.drives.iter().map(|plan| Drive::new(*plan, period_ns)).collect(),
+            sensors: Sensors::new(&config.imus, &config.feet, period_us, config.reply_misses_max),
             check: ConfigCheck::new(joints),
-            rest: RestDetector::new(config.limits.timing.period_ns),
+            rest: RestDetector::new(period_ns),
             acceptor: Acceptor::new(config.robot, config.boot_id),
             grant: WriterGrant::default(),
             ladder: Ladder::new(),
@@ -105,7 +114,9 @@ impl Bridge {
             late: config.buses.iter().map(|_| ReceivedList::new()).collect(),
             state,
             step: 0,
+            started: false,
             arming_cycles: 0,
+            pulling: false,
             stiffness: 0.0,
             powered: false,
             drive_fault: false,
@@ -133,6 +144,7 @@ impl Bridge {
                 self.ladder.reset();
                 self.ladder.accepted(self.now());
                 self.accepted.clear();
+                self.pulling = false;
                 self.stiffness = 0.0;
             }
             LinkState::Disabled | LinkState::Fault | LinkState::EStop => self.acceptor.revoke(),
@@ -140,6 +152,9 @@ impl Bridge {
             LinkState::ConfigCheck => {
                 self.check = ConfigCheck::new(self.drives.len());
                 self.drive_untrue = false;
+                // The check switches every drive off before it asks anything.
+                self.powered = false;
+                self.stage = Stage::Idle;
             }
             _ => {}
         }
@@ -147,12 +162,19 @@ impl Bridge {
 
     /// Starts cycle `step`: appends what every bus has to send, in the order of sending.
     ///
-    /// `participants` says who takes part in this step of a lockstep run (all ones on a robot). A step that jumped is
-    /// no special case: the ladder goes by the age of the newest accepted command.
+    /// `participants` says who takes part in this step of a lockstep run (all ones on a robot). After a step that
+    /// jumped forward the ladder goes by the age of the newest accepted command as ever; after one that did not grow
+    /// no age can be told any more, and what was accepted is no longer in force.
     pub fn begin(&mut self, step: u64, participants: u32, out: &mut [FrameList]) {
-        if step != self.step.wrapping_add(1) {
+        if self.started && step != self.step.saturating_add(1) {
             self.drives.iter_mut().for_each(Drive::forget);
+            self.rest.forget();
+            self.late.iter_mut().for_each(ReceivedList::clear);
+            if step <= self.step {
+                self.ladder.damp();
+            }
         }
+        self.started = true;
         self.step = step;
         self.state.body.participants = participants;
         let now = self.now();
@@ -177,64 +199,8 @@ impl Bridge {
             }
         }
         self.send_to_drives(now, out);
-        self.sensors.begin((self.limits.timing.period_ns / 1000) as u32);
-    }
-
-    fn send_to_drives(&mut self, now: StepTime, out: &mut [FrameList]) {
-        let switch_off = self.powered
-            && (self.link == LinkState::Disabled
-                || (self.stage == Stage::Disable && !matches!(self.link, LinkState::Active | LinkState::Arming)));
-        for (joint, drive) in self.drives.iter_mut().enumerate() {
-            let Some(frames) = out.get_mut(drive.plan.bus) else { continue };
-            let Some(limits) = self.limits.joints.get(joint) else { continue };
-            let damping = limits.safe_command();
-            let mut command = JointCommand::default();
-            let frame = match self.link {
-                LinkState::Boot | LinkState::ConfigCheck => self.check.question(joint, &drive.plan),
-                _ if switch_off => damiao::disable(drive.plan.id).ok(),
-                LinkState::Arming if self.arming_cycles == 0 => damiao::clear_fault(drive.plan.id).ok(),
-                LinkState::Arming if !drive.enabled => damiao::enable(drive.plan.id).ok(),
-                LinkState::Arming => {
-                    command = damping;
-                    drive.command(&command)
-                }
-                LinkState::Active => {
-                    command = match self.accepted.get(joint) {
-                        Some(accepted) => {
-                            let mut shaped = self.ladder.shape(accepted, limits, now, &self.limits.timing);
-                            shaped.kp *= self.stiffness;
-                            shaped
-                        }
-                        None => damping,
-                    };
-                    drive.command(&command)
-                }
-                LinkState::Damping | LinkState::Fault | LinkState::EStop if self.powered => {
-                    command = damping;
-                    drive.command(&command)
-                }
-                _ => damiao::refresh(drive.plan.id).ok(),
-            };
-            drive.sent = command;
-            if let Some(sent) = self.sent.get_mut(joint) {
-                *sent = SentFrame { command, stage: self.stage };
-            }
-            if let Some(frame) = frame {
-                push(frames, Some(frame));
-            }
-        }
-        if self.link == LinkState::Arming {
-            self.arming_cycles += 1;
-            self.powered = true;
-        }
-        if self.link == LinkState::Active && !self.accepted.is_empty() {
-            let step = self.limits.timing.period_ns as f32 * 1e-9 / STIFFNESS_RAMP_S;
-            self.stiffness = (self.stiffness + step).min(1.0);
-        }
-        if switch_off {
-            self.powered = false;
-            self.stage = Stage::Idle;
-        }
+        self.sensors.begin(step as u8);
+        self.drives.iter_mut().for_each(Drive::begin);
     }
 
     /// Takes what `bus` delivered in this cycle. A frame stamped after the cutoff counts as missing now and is
@@ -258,7 +224,7 @@ impl Bridge {
     }
 
     fn take_reply(&mut self, bus: usize, frame: &CanFrame, age_us: u32) {
-        if self.sensors.take(bus, frame, age_us) {
+        if self.sensors.take(bus, frame) {
             return;
         }
         let checking = self.link == LinkState::ConfigCheck;
@@ -276,17 +242,15 @@ impl Bridge {
     /// Ends the cycle and gives the state to publish.
     pub fn finish(&mut self) -> &ActuatorState {
         let period_us = (self.limits.timing.period_ns / 1000) as u32;
-        let mut missing = 0;
+        let mut missing = 0u32;
         let polled = !matches!(self.link, LinkState::Boot | LinkState::ConfigCheck);
         for drive in self.drives.iter_mut().filter(|_| polled) {
-            // A reply of this cycle has set `missing` to zero and `valid` to one.
-            if drive.state.valid == 0 {
-                drive.missed(period_us);
-                missing += 1;
-            }
+            missing += u32::from(!drive.on_time);
+            drive.finish(period_us);
         }
         missing += self.sensors.finish();
-        self.rest.observe(self.drives.iter().map(|d| d.state.dq_rad_s), self.sensors.gyro_rad_s());
+        let heard = |d: &Drive| (d.state.valid == 1).then_some(d.state.dq_rad_s);
+        self.rest.observe(self.drives.iter().map(heard), self.sensors.gyro_rad_s());
         self.progress();
         let faults = self.faults();
         let header = &mut self.state.header;
@@ -307,9 +271,6 @@ impl Bridge {
         fill(body, &self.sensors);
         self.state.joints.clear();
         self.state.joints.extend(self.drives.iter().map(|d| d.state));
-        for drive in &mut self.drives {
-            drive.state.valid = 0;
-        }
         let at = self.now();
         self.acceptor.published(self.state.header.id(), at);
         &self.state
@@ -335,13 +296,20 @@ impl Bridge {
                     self.event(LinkEvent::ArmFailed);
                 }
             }
-            LinkState::Active | LinkState::Damping
-                if self.drive_fault || self.drives.iter().any(Drive::is_silent) =>
-            {
+            LinkState::Active | LinkState::Damping if self.drive_fault || self.drive_silent() => {
                 self.event(LinkEvent::DriveFault);
             }
             _ => {}
         }
+    }
+
+    fn drive_silent(&self) -> bool {
+        self.drives.iter().any(|d| d.missing >= self.misses_max)
+    }
+
+    /// Every joint as last heard.
+    fn measured(&self) -> ArrayVec<Measured, MAX_JOINTS> {
+        self.drives.iter().map(|d| Measured { q_rad: d.state.q_rad, dq_rad_s: d.state.dq_rad_s }).collect()
     }
 
     fn faults(&self) -> FaultSet {
@@ -349,7 +317,7 @@ impl Bridge {
         let polled = !matches!(self.link, LinkState::Boot | LinkState::ConfigCheck);
         for (present, fault) in [
             (self.drive_fault, Fault::DriveFault),
-            (polled && self.drives.iter().any(Drive::is_silent), Fault::DriveSilent),
+            (polled && self.drive_silent(), Fault::DriveSilent),
             (polled && self.sensors.imu_silent(), Fault::ImuSilent),
             (!self.check.failures().is_empty(), Fault::ConfigMismatch),
             (self.estop_input, Fault::EStopInput),
@@ -360,128 +328,6 @@ impl Bridge {
             }
         }
         faults
-    }
-
-    /// Judges the bytes of a command; what is accepted is in force from the next cycle on.
-    ///
-    /// # Errors
-    /// The reason of a refusal; it is counted and published, and nothing of the command is applied.
-    pub fn take(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
-        let verdict = match ActuatorCommand::decode(bytes) {
-            Ok(frame) => self.judge(&frame),
-            Err(sinew_wire::DecodeError::Schema { .. }) => self.refuse(Refusal::Schema),
-            Err(_) => self.refuse(Refusal::Malformed),
-        };
-        if let Err(reason) = verdict {
-            self.state.body.last_refusal = reason as u8;
-        }
-        verdict
-    }
-
-    fn refuse(&mut self, reason: Refusal) -> Result<(), Refusal> {
-        self.acceptor.note(reason);
-        Err(reason)
-    }
-
-    fn judge(&mut self, frame: &ActuatorCommand) -> Result<(), Refusal> {
-        // An emergency stop is heard from anybody, whatever the epoch or age.
-        if frame.header.robot == self.robot && frame.header.flags & Header::ESTOP != 0 {
-            self.event(LinkEvent::EStop);
-        }
-        match frame.body.intent() {
-            Intent::Observe => Ok(()),
-            Intent::Arm => self.arm(frame),
-            Intent::Run => self.run(frame),
-            Intent::Disarm => self.disarm(frame),
-        }
-    }
-
-    fn arm(&mut self, frame: &ActuatorCommand) -> Result<(), Refusal> {
-        if frame.header.robot != self.robot {
-            return self.refuse(Refusal::Robot);
-        }
-        let fresh = self
-            .acceptor
-            .time_of(frame.header.based_on())
-            .is_some_and(|at| self.now().since_ns(at) <= self.limits.timing.valid_for_ns);
-        if !fresh {
-            return self.refuse(Refusal::Age);
-        }
-        let conditions = ArmConditions {
-            disabled: self.link == LinkState::Disabled,
-            at_rest: self.rest.at_rest(&self.limits.timing),
-            checked: self.check.passed() == Some(true),
-            estop: self.link == LinkState::EStop || self.estop_input,
-            drives_answer: self.drives.iter().all(|d| d.missing == 0),
-            limits_hash: self.limits.hash,
-            calibration_id: self.calibration_id,
-        };
-        let active = self.acceptor.writer();
-        let busy_with_other =
-            active.is_some_and(|w| (w.source.0, w.boot_id) != (frame.header.source, frame.header.boot_id));
-        match self.grant.request(frame, active, &conditions) {
-            Some(writer) => {
-                self.acceptor.grant(writer);
-                self.event(LinkEvent::ArmGranted);
-                Ok(())
-            }
-            None if busy_with_other => self.refuse(Refusal::Writer),
-            None => Ok(()),
-        }
-    }
-
-    fn run(&mut self, frame: &ActuatorCommand) -> Result<(), Refusal> {
-        let at = self.acceptor.judge(frame, self.now(), &self.limits, self.link)?;
-        if self.link != LinkState::Active {
-            return self.refuse(Refusal::Link);
-        }
-        let measured: ArrayVec<Measured, MAX_JOINTS> = self
-            .drives
-            .iter()
-            .map(|d| Measured { q_rad: d.state.q_rad, dq_rad_s: d.state.dq_rad_s })
-            .collect();
-        if self.accepted.is_empty() && !starts_at_measured(&self.limits, &measured, &frame.joints) {
-            return self.refuse(Refusal::Start);
-        }
-        self.accepted.clear();
-        self.accepted.extend(frame.joints.iter().copied());
-        let saturation = saturate(&self.limits, Margin::BRIDGE, &measured, &mut self.accepted);
-        let body = &mut self.state.body;
-        body.saturated = body.saturated.wrapping_add(saturation.count);
-        body.applied_seq = frame.header.seq;
-        self.ladder.accepted(at);
-        Ok(())
-    }
-
-    fn disarm(&mut self, frame: &ActuatorCommand) -> Result<(), Refusal> {
-        match self.link {
-            LinkState::Active | LinkState::Arming => {
-                self.acceptor.judge(frame, self.now(), &self.limits, self.link)?;
-                self.event(LinkEvent::Disarm);
-                Ok(())
-            }
-            // A latched link is reset by control alone, at rest, with the input released.
-            LinkState::Fault | LinkState::EStop => {
-                if frame.header.robot != self.robot || Source(frame.header.source) != Source::CONTROL {
-                    return self.refuse(Refusal::Writer);
-                }
-                if self.estop_input || !self.rest.at_rest(&self.limits.timing) {
-                    return self.refuse(Refusal::Link);
-                }
-                // Control's two explicit steps end in a stream of Disarms: each walks one step of the table.
-                let step = if self.link == LinkState::EStop { LinkEvent::ResetStep1 } else { LinkEvent::ResetStep2 };
-                self.event(step);
-                Ok(())
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Hears a motion frame directly: an emergency stop needs no lease, no epoch and no control process.
-    pub fn hear(&mut self, frame: &MotionCommand) {
-        if frame.header.robot == self.robot && frame.body.request() == Request::EStop {
-            self.event(LinkEvent::EStop);
-        }
     }
 
     /// The emergency stop input of the hardware.
@@ -547,4 +393,3 @@ fn fill(body: &mut ActuatorStateBody, sensors: &Sensors) {
         body.contact_count += 1;
     }
 }
-

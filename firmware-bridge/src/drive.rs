@@ -6,8 +6,6 @@ use sinew_wire::{JointCommand, JointMode, JointState};
 
 use crate::config::DrivePlan;
 
-/// Replies missing in a row that make a drive silent.
-pub const SILENT_AFTER: u32 = 5;
 /// What noise and a reply stamped at the edge of its cycle may add to a step of the encoder, rad.
 const ENCODER_SLACK_RAD: f32 = 0.05;
 
@@ -16,8 +14,10 @@ const ENCODER_SLACK_RAD: f32 = 0.05;
 pub struct Drive {
     pub plan: DrivePlan,
     pub state: JointState,
-    /// Cycles without a reply.
+    /// Cycles without a reply, in a row.
     pub missing: u32,
+    /// This cycle's reply came before the cutoff.
+    pub on_time: bool,
     /// The drive says its output stage is on.
     pub enabled: bool,
     /// What the last frame to it asked for, joint side: what the joint is doing now.
@@ -36,6 +36,7 @@ impl Drive {
             plan,
             state: JointState::default(),
             missing: 0,
+            on_time: false,
             enabled: false,
             sent: JointCommand::default(),
             jumped: false,
@@ -84,7 +85,9 @@ impl Drive {
             return false;
         }
         let Ok(feedback) = damiao::decode_feedback(&self.plan.scaling, frame.payload()) else { return false };
-        if u16::from(feedback.id) != self.plan.id & 0xf || damiao::is_register_reply(self.plan.id, frame.payload()) {
+        if u16::from(feedback.id) != self.plan.id & 0xf
+            || damiao::is_register_reply(self.plan.id, frame.payload())
+        {
             return false;
         }
         self.absorb(&feedback, age_us);
@@ -112,16 +115,20 @@ impl Drive {
             reserved: 0,
         };
         self.missing = 0;
+        self.on_time |= age_us == 0;
     }
 
-    /// Called when a cycle ends without this drive's reply.
-    pub fn missed(&mut self, period_us: u32) {
-        self.missing = self.missing.saturating_add(1);
+    /// A cycle begins: nothing is heard of it yet.
+    pub fn begin(&mut self) {
         self.state.valid = 0;
-        self.state.age_us = self.state.age_us.saturating_add(period_us);
+        self.on_time = false;
     }
 
-    pub fn is_silent(&self) -> bool {
-        self.missing >= SILENT_AFTER
+    /// A cycle of `period_us` ends; without a reply the last one is a period older.
+    pub fn finish(&mut self, period_us: u32) {
+        if self.state.valid == 0 {
+            self.missing = self.missing.saturating_add(1);
+            self.state.age_us = self.state.age_us.saturating_add(period_us);
+        }
     }
 }

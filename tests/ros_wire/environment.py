@@ -45,7 +45,9 @@ def install(home: pathlib.Path) -> None:
     print(f"installing the judge's packages into {home}", file=sys.stderr)
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-input"]
     command += ["--disable-pip-version-check", "--require-hashes", "--only-binary", ":all:", "--no-compile"]
-    done = subprocess.run([*command, "--target", str(part), "-r", str(REQUIREMENTS)])
+    # A container's only user may well be root; the folder is the user's own either way.
+    quiet = {**os.environ, "PIP_ROOT_USER_ACTION": "ignore"}
+    done = subprocess.run([*command, "--target", str(part), "-r", str(REQUIREMENTS)], env=quiet)
     if done.returncode != 0:
         shutil.rmtree(part, ignore_errors=True)
         sys.exit("judge: its packages do not install; see pip's message above (is a package index reachable?)")

@@ -1,5 +1,6 @@
 """A plain Zenoh client of the robot's router: what it hears, and a small ROS node of its own."""
 
+import sys
 import threading
 import time
 
@@ -18,7 +19,10 @@ def open_session(port: int) -> zenoh.Session:
         "timestamping/enabled": "true",
     }.items():
         config.insert_json5(key, value)
-    return zenoh.open(config)
+    try:
+        return zenoh.open(config)
+    except zenoh.ZError:
+        sys.exit(f"judge: no Zenoh router answers on port {port}; start the robot first or name its port")
 
 
 class Heard:

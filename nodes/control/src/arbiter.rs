@@ -37,6 +37,13 @@ pub struct Granted {
     pub argument: u8,
 }
 
+/// One process of a source. A second one of the same source is somebody else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Holder {
+    source: Source,
+    boot_id: u32,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Heard {
     declared: MotionSource,
@@ -49,7 +56,7 @@ pub struct Arbiter {
     sources: ArrayVec<Heard, 16>,
     states: [(FrameId, StepTime); REMEMBERED],
     next_state: usize,
-    holder: Option<Source>,
+    holder: Option<Holder>,
     epoch: u32,
     heard_at: StepTime,
     velocity: [f32; 3],
@@ -91,8 +98,12 @@ impl Arbiter {
     /// Takes the motion frames of one tick, in inbox order, and gives the requests to carry out.
     pub fn hear(&mut self, robot: u32, frames: &[MotionCommand], now: StepTime) -> &[Granted] {
         self.requests.clear();
-        // A frame that holds for no time says nothing: a declared source that is silent in a lockstep run.
-        for frame in frames.iter().filter(|frame| frame.header.valid_for_us != 0) {
+        for frame in frames {
+            // A frame that holds for no time says nothing: a declared source that is silent in a lockstep run. A
+            // stop is heard whatever its header says.
+            if frame.header.valid_for_us == 0 && !is_stop(frame.body.request()) {
+                continue;
+            }
             match self.judge(robot, frame, now) {
                 Ok(()) => self.last = (Source(frame.header.source), frame.header.seq),
                 Err(reason) => self.refuse(reason),
@@ -108,16 +119,13 @@ impl Arbiter {
         if frame.header.robot != robot {
             return Err(LeaseRefusal::Malformed);
         }
-        if matches!(request, Request::Damping | Request::EStop) {
+        if is_stop(request) {
             self.push(source, frame);
             return Ok(());
         }
         let declared = {
-            let heard = self
-                .sources
-                .iter_mut()
-                .find(|h| h.declared.source == source)
-                .ok_or(LeaseRefusal::Source)?;
+            let heard =
+                self.sources.iter_mut().find(|h| h.declared.source == source).ok_or(LeaseRefusal::Source)?;
             let id = frame.header.id();
             // Another boot of the same source starts a new count; a replay of an older boot fails by its age.
             if heard.last.is_some_and(|last| last.boot_id == id.boot_id && !id.is_newer_than(last)) {
@@ -135,10 +143,11 @@ impl Arbiter {
         if !frame.body.velocity.iter().all(|v| v.is_finite()) {
             return Err(LeaseRefusal::NonFinite);
         }
+        let process = Holder { source, boot_id: frame.header.boot_id };
         if request == Request::Acquire {
-            return self.acquire(declared, now);
+            return self.acquire(process, declared.priority, now);
         }
-        if self.holder != Some(source) {
+        if self.holder != Some(process) {
             // A heartbeat of a source that lost the lease is no event; a wish is.
             return if request == Request::None { Ok(()) } else { Err(LeaseRefusal::NoLease) };
         }
@@ -155,24 +164,35 @@ impl Arbiter {
         Ok(())
     }
 
-    fn acquire(&mut self, asking: MotionSource, now: StepTime) -> Result<(), LeaseRefusal> {
-        if let Some(holder) = self.holder
-            && holder != asking.source
-        {
-            let held_by = self.sources.iter().find(|h| h.declared.source == holder);
-            if held_by.is_some_and(|h| h.declared.priority >= asking.priority) {
-                return Err(LeaseRefusal::Held);
+    fn acquire(&mut self, asking: Holder, priority: u8, now: StepTime) -> Result<(), LeaseRefusal> {
+        match self.holder {
+            Some(holder) if holder == asking => {}
+            // The source was started anew: its earlier process is fenced off once it has fallen silent.
+            Some(holder) if holder.source == asking.source => {
+                if now.since_ns(self.heard_at) <= STOP_AFTER_NS {
+                    return Err(LeaseRefusal::Held);
+                }
+                self.grant(asking);
             }
-        }
-        if self.holder != Some(asking.source) {
-            self.epoch = self.epoch.wrapping_add(1).max(1);
-            self.holder = Some(asking.source);
-            self.velocity = [0.0; 3];
-            self.stop_latched = false;
+            Some(holder) => {
+                let held_by = self.sources.iter().find(|h| h.declared.source == holder.source);
+                if held_by.is_some_and(|h| h.declared.priority >= priority) {
+                    return Err(LeaseRefusal::Held);
+                }
+                self.grant(asking);
+            }
+            None => self.grant(asking),
         }
         self.heard_at = now;
         self.refusal = LeaseRefusal::None;
         Ok(())
+    }
+
+    fn grant(&mut self, holder: Holder) {
+        self.epoch = self.epoch.wrapping_add(1).max(1);
+        self.holder = Some(holder);
+        self.velocity = [0.0; 3];
+        self.stop_latched = false;
     }
 
     /// After a controlled stop the stick must be released before it counts again.
@@ -237,7 +257,7 @@ impl Arbiter {
     }
     #[must_use]
     pub fn holder(&self) -> Option<Source> {
-        self.holder
+        self.holder.map(|h| h.source)
     }
     #[must_use]
     pub fn epoch(&self) -> u32 {
@@ -257,4 +277,9 @@ impl Arbiter {
     pub fn refused(&self) -> u32 {
         self.refused
     }
+}
+
+/// Heard from anybody, without lease, epoch, age or sequence.
+fn is_stop(request: Request) -> bool {
+    matches!(request, Request::Damping | Request::EStop)
 }

@@ -31,13 +31,20 @@ impl Arming {
         (ours && body.writer_epoch != 0).then_some(body.writer_epoch)
     }
 
+    /// The link is up and this process is its writer.
+    pub fn is_ours(state: &ActuatorState, boot_id: u32) -> bool {
+        state.body.link_state() == LinkState::Active && Self::epoch(state, boot_id).is_some()
+    }
+
     /// Intent and epoch of this tick's command.
     pub fn intent(&self, state: &ActuatorState, boot_id: u32) -> (Intent, u32) {
         let epoch = Self::epoch(state, boot_id);
         match (self.want, state.body.link_state(), epoch) {
             (Want::Armed | Want::Kept, LinkState::Active, Some(epoch)) => (Intent::Run, epoch),
             (Want::Armed, LinkState::Disabled, _) => (Intent::Arm, 0),
-            (Want::Disarmed | Want::Reset, LinkState::Active | LinkState::Arming, Some(epoch)) => (Intent::Disarm, epoch),
+            (Want::Disarmed | Want::Reset, LinkState::Active | LinkState::Arming, Some(epoch)) => {
+                (Intent::Disarm, epoch)
+            }
             (Want::Reset, LinkState::Fault | LinkState::EStop, _) => (Intent::Disarm, 0),
             _ => (Intent::Observe, 0),
         }

@@ -23,6 +23,9 @@ pub struct ControlConfig {
     pub boot_id: u32,
     pub calibration_id: u32,
     pub limits: Limits,
+    /// Shown to the bridge when arming: the limits, and the names, order and wiring of the joints behind them
+    /// ([`Limits::hash`] xor [`Robot::limits_hash`]). Both sides form it alike, so that a swapped joint is refused.
+    pub limits_hash: u64,
     pub legs: Vec<Leg>,
     pub mass_kg: f64,
     /// rad, in the robot's joint order.
@@ -55,7 +58,9 @@ pub struct ControlConfig {
 pub enum ConfigError {
     #[error("estimator: {0}")]
     Estimator(String),
-    #[error("{what}: expected one value per joint ({joints}), found {found}; complete the posture in robot.yaml")]
+    #[error(
+        "{what}: expected one value per joint ({joints}), found {found}; complete the posture in robot.yaml"
+    )]
     Posture { what: &'static str, joints: usize, found: usize },
     #[error("legs: expected 1 to {most}, found {found}")]
     Legs { most: usize, found: usize },
@@ -74,6 +79,7 @@ impl ControlConfig {
             robot: robot_id(name),
             boot_id,
             calibration_id: 0,
+            limits_hash: limits.hash ^ robot.limits_hash,
             limits,
             legs: robot.legs.clone(),
             mass_kg: robot.total_mass_kg(),
@@ -101,10 +107,9 @@ impl ControlConfig {
     /// The first thing that does not fit.
     pub fn check(&self) -> Result<(), ConfigError> {
         let joints = self.limits.joints.len();
-        for (what, found) in [
-            ("postures.stand", self.stand_posture_rad.len()),
-            ("postures.lie", self.lie_posture_rad.len()),
-        ] {
+        for (what, found) in
+            [("postures.stand", self.stand_posture_rad.len()), ("postures.lie", self.lie_posture_rad.len())]
+        {
             if found != joints {
                 return Err(ConfigError::Posture { what, joints, found });
             }
@@ -114,7 +119,8 @@ impl ControlConfig {
             return Err(ConfigError::Legs { most, found: self.legs.len() });
         }
         for (policy, timing) in self.policies.iter().enumerate() {
-            for (field, value) in [("decimation", timing.decimation), ("latency_ticks", timing.latency_ticks)] {
+            for (field, value) in [("decimation", timing.decimation), ("latency_ticks", timing.latency_ticks)]
+            {
                 if value == 0 {
                     return Err(ConfigError::Policy { policy, field });
                 }

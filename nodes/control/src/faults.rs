@@ -1,7 +1,7 @@
 //! What is wrong right now, as rows of the fault table.
 use sinew_estimator::Status;
 use sinew_guard::{Fault, FaultSet, Latch};
-use sinew_wire::{ActuatorState, LinkState};
+use sinew_wire::ActuatorState;
 
 use crate::config::ControlConfig;
 
@@ -17,10 +17,18 @@ pub struct Findings {
     pub policy_fault: bool,
     pub step_jumped: bool,
     pub saturated_in_row: u32,
-    /// The state machine needs the link and the link is down.
-    pub link_needed: bool,
+    /// The state machine needs the link and it is down, or somebody else's.
+    pub link_missing: bool,
     /// The robot is meant to be upright.
     pub upright_needed: bool,
+}
+
+impl Findings {
+    /// Meant to be upright and tilted beyond the limit; a tilt that is no number counts as one.
+    pub fn is_toppled(&self, config: &ControlConfig) -> bool {
+        let within = self.tilt_rad <= config.tilt_limit_rad;
+        self.upright_needed && !within
+    }
 }
 
 /// The faults present in this tick.
@@ -40,17 +48,16 @@ pub fn present(
     };
     let volts = f64::from(state.body.bus_voltage_v);
     let measured = state.body.power_valid == 1;
-    let link_up = state.body.link_state() == LinkState::Active;
     for (is_present, fault) in [
         (estimator == Status::Degraded, Fault::EstimatorDegraded),
         (estimator == Status::Invalid, Fault::EstimatorInvalid),
-        (findings.upright_needed && findings.tilt_rad > config.tilt_limit_rad, Fault::TiltLimit),
+        (findings.is_toppled(config), Fault::TiltLimit),
         (findings.policy_missed, Fault::PolicyMiss),
         (findings.policy_lost, Fault::PolicyLost),
         (findings.policy_fault, Fault::PolicyFault),
         (findings.step_jumped, Fault::StateGap),
         (findings.saturated_in_row > SUSTAINED_TICKS, Fault::SustainedSaturation),
-        (findings.link_needed && !link_up, Fault::LinkDown),
+        (findings.link_missing, Fault::LinkDown),
         (hottest(|l| l.temperature_warn_c), Fault::OverTemperatureWarn),
         (hottest(|l| l.temperature_max_c), Fault::OverTemperature),
         (measured && volts < config.battery_warn_v, Fault::BatteryLow),

@@ -1,7 +1,7 @@
 //! How each state of the robot moves the joints.
 use arrayvec::ArrayVec;
 use sinew_estimator::{Estimate, Foot, MAX_FEET};
-use sinew_wire::{ActuatorState, JointCommand, MAX_JOINTS, RobotMode};
+use sinew_wire::{ActuatorState, JointCommand, JointMode, MAX_JOINTS, RobotMode};
 
 use crate::blend::Blend;
 use crate::config::ControlConfig;
@@ -10,6 +10,8 @@ use crate::stand::{StandController, StandView};
 
 /// Time over which a policy's targets replace Stand's, s.
 const POLICY_BLEND_S: f32 = 0.25;
+/// Time over which any other hand-over between two moves takes place, s.
+const HAND_OVER_S: f32 = 0.1;
 /// Shortest time in which Stand takes over from a walking policy, s: about half a step.
 const CATCH_S: f64 = 0.3;
 /// Speed allowed to the joints in that hand-over, rad/s.
@@ -45,7 +47,12 @@ fn measured(state: &ActuatorState) -> impl Iterator<Item = f64> + '_ {
 impl Motion {
     pub fn new(config: &ControlConfig) -> Self {
         Self {
-            stand: StandController::new(config.stand, config.mass_kg, &config.stand_posture_rad, &config.legs),
+            stand: StandController::new(
+                config.stand,
+                config.mass_kg,
+                &config.stand_posture_rad,
+                &config.legs,
+            ),
             travel: Move::default(),
             phase: Phase::Go,
             blend: Blend::done(),
@@ -54,19 +61,39 @@ impl Motion {
         }
     }
 
-    /// Prepares for `next`, from the measured posture.
-    pub fn enter(&mut self, before: RobotMode, next: RobotMode, state: &ActuatorState, config: &ControlConfig) {
+    /// Prepares for `next`, from where the joints were told to be, or are if nobody told them.
+    pub fn enter(
+        &mut self,
+        before: RobotMode,
+        next: RobotMode,
+        state: &ActuatorState,
+        config: &ControlConfig,
+    ) {
         let (lie, speed) = (&config.lie_posture_rad, config.move_speed_rad_s);
+        let from: ArrayVec<f64, MAX_JOINTS> = measured(state)
+            .enumerate()
+            .map(|(i, q_rad)| match self.last.get(i) {
+                Some(last) if last.mode() == JointMode::Impedance => f64::from(last.q_rad),
+                _ => q_rad,
+            })
+            .collect();
         self.phase = Phase::Go;
+        self.from = self.last.clone();
+        self.blend = match (before, next) {
+            (_, RobotMode::Policy) => Blend::over(POLICY_BLEND_S),
+            // The travel ends in Stand's own posture.
+            (RobotMode::StandUp, RobotMode::Stand) => Blend::done(),
+            _ => Blend::over(HAND_OVER_S),
+        };
         match next {
             RobotMode::StandUp => {
                 self.stand.reset();
                 let folded = measured(state).zip(lie).all(|(q, lie)| (q - lie).abs() < FOLDED_RAD);
                 if folded {
-                    self.travel.begin(measured(state), self.stand.posture_rad(), speed, config.stand_up_s);
+                    self.travel.begin(from.into_iter(), self.stand.posture_rad(), speed, config.stand_up_s);
                 } else {
                     self.phase = Phase::Fold;
-                    self.travel.begin(measured(state), lie, speed, FOLD_S);
+                    self.travel.begin(from.into_iter(), lie, speed, FOLD_S);
                 }
             }
             RobotMode::Stand if before == RobotMode::Policy => {
@@ -74,11 +101,7 @@ impl Motion {
                 self.travel.begin(measured(state), self.stand.posture_rad(), CATCH_SPEED_RAD_S, CATCH_S);
             }
             RobotMode::LieDown => {
-                self.travel.begin(measured(state), lie, speed, config.lie_down_s);
-            }
-            RobotMode::Policy => {
-                self.from = self.last.clone();
-                self.blend = Blend::over(POLICY_BLEND_S);
+                self.travel.begin(from.into_iter(), lie, speed, config.lie_down_s);
             }
             _ => {}
         }
@@ -107,6 +130,7 @@ impl Motion {
         dt_s: f64,
         out: &mut ArrayVec<JointCommand, MAX_JOINTS>,
     ) {
+        self.blend.step(dt_s as f32);
         match mode {
             RobotMode::Off => {
                 out.clear();
@@ -145,13 +169,31 @@ impl Motion {
                 self.along(config, estimate, load, out);
             }
             RobotMode::Policy => {
-                self.blend.step(dt_s as f32);
                 out.clear();
-                for (i, target) in targets.iter().enumerate().take(MAX_JOINTS) {
-                    let from = self.from.get(i).unwrap_or(target);
-                    out.push(self.blend.mix(from, target));
-                }
+                out.extend(
+                    targets
+                        .iter()
+                        .enumerate()
+                        .take(MAX_JOINTS)
+                        .map(|(i, target)| self.held(config, i, target)),
+                );
             }
+        }
+        if !matches!(mode, RobotMode::Off | RobotMode::Damping | RobotMode::FaultStop | RobotMode::EStop) {
+            for (from, command) in self.from.iter().zip(out.iter_mut()) {
+                *command = self.blend.mix(from, command);
+            }
+        }
+    }
+
+    /// A joint that the policy leaves alone is held where it was when the policy began.
+    fn held(&self, config: &ControlConfig, joint: usize, target: &JointCommand) -> JointCommand {
+        match self.from.get(joint) {
+            Some(from) if target.mode() == JointMode::Disabled => {
+                let (kp, kd) = (config.stand.kp as f32, config.stand.kd as f32);
+                JointCommand::impedance(from.q_rad, 0.0, 0.0, kp, kd)
+            }
+            _ => *target,
         }
     }
 

@@ -1,7 +1,7 @@
 //! When a policy's output counts: what was computed from tick k enters tick k + `latency_ticks`, early outputs wait,
 //! late ones are misses, and two misses in a row end the policy.
 use arrayvec::ArrayVec;
-use sinew_wire::{JointCommand, MAX_JOINTS, PolicyCommand, PolicyStatus};
+use sinew_wire::{JointCommand, MAX_JOINTS, NO_POLICY, PolicyCommand, PolicyStatus};
 
 /// Misses in a row that end a policy.
 pub const MISSES_ALLOWED: u32 = 1;
@@ -40,9 +40,11 @@ struct Waiting {
 #[derive(Clone, Debug)]
 pub struct PolicySlots {
     timing: PolicyTiming,
+    robot: u32,
+    policy: u8,
     activation: u32,
-    /// First tick at which this activation's output may be due.
-    first_due: u64,
+    /// Tick at which this activation's next output is due.
+    next_due: u64,
     waiting: ArrayVec<Waiting, WAITING>,
     targets: ArrayVec<JointCommand, MAX_JOINTS>,
     misses_in_row: u32,
@@ -50,12 +52,15 @@ pub struct PolicySlots {
 }
 
 impl PolicySlots {
+    /// Nothing active, for the robot of that wire id.
     #[must_use]
-    pub fn new() -> Self {
+    pub fn new(robot: u32) -> Self {
         Self {
+            robot,
+            policy: NO_POLICY,
             timing: PolicyTiming { decimation: 1, latency_ticks: 1 },
             activation: 0,
-            first_due: u64::MAX,
+            next_due: u64::MAX,
             waiting: ArrayVec::new(),
             targets: ArrayVec::new(),
             misses_in_row: 0,
@@ -63,12 +68,12 @@ impl PolicySlots {
         }
     }
 
-    /// Starts activation `activation`, first announced in the robot state of tick `step`.
-    pub fn activate(&mut self, activation: u32, timing: PolicyTiming, step: u64) {
+    /// Starts `activation` of `policy`, first announced in the robot state of tick `step`.
+    pub fn activate(&mut self, policy: u8, activation: u32, timing: PolicyTiming, step: u64) {
         let decimation = timing.decimation.max(1);
         self.timing = PolicyTiming { decimation, latency_ticks: timing.latency_ticks.max(1) };
-        self.activation = activation;
-        self.first_due = step.div_ceil(decimation) * decimation + self.timing.latency_ticks;
+        (self.policy, self.activation) = (policy, activation);
+        self.next_due = step.div_ceil(decimation) * decimation + self.timing.latency_ticks;
         self.waiting.clear();
         self.targets.clear();
         self.misses_in_row = 0;
@@ -76,7 +81,7 @@ impl PolicySlots {
 
     /// No policy is active any more.
     pub fn deactivate(&mut self) {
-        self.first_due = u64::MAX;
+        self.next_due = u64::MAX;
         self.waiting.clear();
         self.targets.clear();
     }
@@ -85,24 +90,34 @@ impl PolicySlots {
     pub fn step(&mut self, step: u64, joints: usize, arrived: &[PolicyCommand]) -> PolicyNews {
         for frame in arrived {
             let due = frame.header.step.saturating_add(self.timing.latency_ticks);
-            let ours = frame.body.activation == self.activation
-                && self.first_due != u64::MAX
-                && due >= step
+            // Later than the tick in which it is due: a miss. From a tick yet to come: not computed from what is.
+            let ours = frame.header.robot == self.robot
+                && frame.body.policy == self.policy
+                && frame.body.activation == self.activation
+                && self.next_due != u64::MAX
+                && due >= self.next_due
+                && (due - self.next_due).is_multiple_of(self.timing.decimation)
+                && frame.header.step <= step
                 && frame.body.status() != PolicyStatus::Empty;
             let known = self.waiting.iter().any(|w| w.due == due);
             if ours && !known && !self.waiting.is_full() {
                 self.waiting.push(Waiting { due, frame: frame.clone() });
             }
         }
-        if step < self.first_due || !(step - self.first_due).is_multiple_of(self.timing.decimation) {
+        if step < self.next_due {
             return PolicyNews::Quiet;
         }
-        let Some(at) = self.waiting.iter().position(|w| w.due == step) else {
-            self.misses_in_row += 1;
+        // A tick that was due may have been lost with its state; the newest one that is due by now counts.
+        let due = self.next_due + (step - self.next_due) / self.timing.decimation * self.timing.decimation;
+        self.next_due = due.saturating_add(self.timing.decimation);
+        let frame =
+            self.waiting.iter().position(|w| w.due == due).map(|at| self.waiting.swap_remove(at).frame);
+        self.waiting.retain(|w| w.due > due);
+        let Some(frame) = frame else {
+            self.misses_in_row = self.misses_in_row.saturating_add(1);
             self.misses = self.misses.wrapping_add(1);
             return PolicyNews::Missed;
         };
-        let frame = self.waiting.swap_remove(at).frame;
         self.misses_in_row = 0;
         let usable = frame.body.status() == PolicyStatus::Targets
             && frame.joints.len() == joints
@@ -128,11 +143,5 @@ impl PolicySlots {
     #[must_use]
     pub fn misses(&self) -> u32 {
         self.misses
-    }
-}
-
-impl Default for PolicySlots {
-    fn default() -> Self {
-        Self::new()
     }
 }

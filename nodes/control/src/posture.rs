@@ -23,7 +23,13 @@ pub struct Waypoint {
 
 impl Move {
     /// From the measured positions to `to_rad`; no joint exceeds `speed_rad_s`, and it takes at least `least_s`.
-    pub fn begin(&mut self, from_rad: impl Iterator<Item = f64>, to_rad: &[f64], speed_rad_s: f64, least_s: f64) {
+    pub fn begin(
+        &mut self,
+        from_rad: impl Iterator<Item = f64>,
+        to_rad: &[f64],
+        speed_rad_s: f64,
+        least_s: f64,
+    ) {
         self.from_rad.clear();
         self.from_rad.extend(from_rad.take(MAX_JOINTS));
         self.to_rad.clear();

@@ -98,12 +98,13 @@ impl StandController {
         for (leg, correction) in legs.iter().zip(&self.correction_m) {
             let q = leg.select(&self.posture_rad);
             let (_, jacobian) = leg.foot_kinematics(q);
-            let jacobian = Matrix3::from_fn(|r, c| jacobian.get(r).and_then(|row| row.get(c)).copied().unwrap_or(0.0));
+            let jacobian =
+                Matrix3::from_fn(|r, c| jacobian.get(r).and_then(|row| row.get(c)).copied().unwrap_or(0.0));
             // Torque of a foot that presses on the ground with its share of the weight.
             let torque = jacobian.transpose() * (Vector3::from(projected_gravity) * share_n);
-            let shift = jacobian.try_inverse().map_or_else(Vector3::zeros, |inverse| {
-                inverse * Vector3::new(0.0, 0.0, *correction)
-            });
+            let shift = jacobian
+                .try_inverse()
+                .map_or_else(Vector3::zeros, |inverse| inverse * Vector3::new(0.0, 0.0, *correction));
             for (k, joint) in leg.joints.into_iter().enumerate() {
                 if let Some(command) = out.get_mut(joint) {
                     command.q_rad += shift.get(k).copied().unwrap_or(0.0).clamp(-0.3, 0.3) as f32;

@@ -1,25 +1,27 @@
 //! One tick, top to bottom: state in, command out.
+//!
+//! What is found and what follows from it is in `watch`, what is asked for in `requests`, how a state follows
+//! another in `transition`.
+mod requests;
+mod transition;
+mod watch;
+
 use arrayvec::ArrayVec;
-use sinew_estimator::{Estimate, Estimator, Foot, Imu, Input, MAX_FEET, Status};
-use sinew_guard::{
-    Fault, FaultSet, Guards, Margin, Measured, Outcome, RobotEvent, Severity, next_robot, saturate, worst,
-};
+use sinew_estimator::{Estimate, Estimator, Foot, Imu, Input, MAX_FEET};
+use sinew_guard::{FaultSet, Margin, Measured, Severity, saturate, worst};
 use sinew_wire::{
-    ActuatorCommand, ActuatorState, FrameId, Header, Intent, JointCommand, LeaseRefusal, LinkState, MAX_JOINTS,
-    MotionCommand, NO_POLICY, PolicyCommand, Request, RobotJoint, RobotMode, RobotState, Source, StepTime,
+    ActuatorCommand, ActuatorState, FrameId, Header, Intent, JointCommand, LinkState, MAX_JOINTS,
+    MotionCommand, NO_POLICY, PolicyCommand, RobotJoint, RobotMode, RobotState, Source, StepTime,
 };
 
 use crate::arbiter::{Arbiter, Granted};
-use crate::arming::{Arming, Want};
+use crate::arming::Arming;
 use crate::config::{ConfigError, ControlConfig};
-use crate::faults::{self, Findings};
+use crate::faults::Findings;
 use crate::motion::Motion;
-use crate::policy_slots::{PolicyNews, PolicySlots};
+use crate::policy_slots::PolicySlots;
 use crate::ramp::Ramp;
 use crate::{feet, frames};
-
-/// Ticks that control goes on asking to be armed before it gives up (2 s at 500 Hz).
-const ARMING_PATIENCE: u32 = 1000;
 
 /// Share of the commanded velocity that a degraded robot follows.
 const DEGRADED_SPEED: f32 = 0.5;
@@ -49,7 +51,8 @@ pub struct Control {
     estimator: Estimator,
     arbiter: Arbiter,
     arming: Arming,
-    arming_ticks: u32,
+    /// Ticks since control began to ask the bridge for something.
+    asking_ticks: u32,
     mode: RobotMode,
     /// Faults that stay until a reset.
     latched: FaultSet,
@@ -60,7 +63,8 @@ pub struct Control {
     motion: Motion,
     active_policy: Option<u8>,
     activation: u32,
-    reset_step1: bool,
+    /// Lease epoch under which the first reset step was taken, in this same stop.
+    reset_step1: Option<u32>,
     stopping: bool,
     last_step: Option<u64>,
     feet: ArrayVec<Foot, MAX_FEET>,
@@ -84,24 +88,24 @@ impl Control {
         command.header.source = Source::CONTROL.0;
         command.header.boot_id = config.boot_id;
         command.header.valid_for_us = (config.limits.timing.valid_for_ns / 1000) as u32;
-        command.body.limits_hash = config.limits.hash;
+        command.body.limits_hash = config.limits_hash;
         command.body.calibration_id = config.calibration_id;
         let robot_state = RobotState { header: command.header, ..RobotState::default() };
         Ok(Self {
             estimator,
             arbiter: Arbiter::new(&config.sources),
             arming: Arming::default(),
-            arming_ticks: 0,
+            asking_ticks: 0,
             mode: RobotMode::Off,
             latched: FaultSet::default(),
             faults: FaultSet::default(),
             findings: Findings::default(),
             ramp: Ramp::new(config.command_rate, config.command_max),
-            slots: PolicySlots::new(),
+            slots: PolicySlots::new(config.robot),
             motion: Motion::new(&config),
             active_policy: None,
             activation: 0,
-            reset_step1: false,
+            reset_step1: None,
             stopping: false,
             last_step: None,
             feet: ArrayVec::new(),
@@ -117,14 +121,8 @@ impl Control {
     pub fn tick(&mut self, inputs: &Inputs<'_>) -> (&ActuatorCommand, &RobotState) {
         let state = inputs.state;
         let now = StepTime::from_ns(state.header.step.saturating_mul(self.config.limits.timing.period_ns));
-        // A state lost on the way costs nothing as long as a command based on it would still have been fresh.
-        let timing = &self.config.limits.timing;
-        let bridged = timing.valid_for_ns / timing.period_ns.max(1);
-        self.findings.step_jumped = self
-            .last_step
-            .is_some_and(|last| state.header.step <= last || state.header.step > last.saturating_add(bridged));
-        self.last_step = Some(state.header.step);
-        let estimate = self.estimate(state);
+        let dt_s = self.advance(state.header.step);
+        let estimate = self.estimate(state, dt_s);
         let requests: ArrayVec<Granted, 16> =
             self.arbiter.hear(self.config.robot, inputs.motion, now).iter().copied().collect();
         let news = self.slots.step(state.header.step, self.config.limits.joints.len(), inputs.policy);
@@ -137,7 +135,6 @@ impl Control {
         let slow = if worst(self.faults) == Severity::Degrade { DEGRADED_SPEED } else { 1.0 };
         let target =
             if self.mode == RobotMode::Policy { self.arbiter.velocity().map(|v| v * slow) } else { [0.0; 3] };
-        let dt_s = self.config.limits.timing.period_ns as f64 * 1e-9;
         let velocity = self.ramp.step(target, dt_s as f32);
         self.move_joints(state, &estimate, dt_s);
         self.answer(state);
@@ -148,237 +145,29 @@ impl Control {
         (&self.command, &self.robot_state)
     }
 
-    fn estimate(&mut self, state: &ActuatorState) -> Estimate {
+    /// Seconds since the last tick. A state lost on the way costs nothing as long as a command based on it would
+    /// still have been fresh; beyond that, or backwards, the step has jumped.
+    fn advance(&mut self, step: u64) -> f64 {
+        let timing = &self.config.limits.timing;
+        let bridged = timing.valid_for_ns / timing.period_ns.max(1);
+        let gap = match self.last_step {
+            Some(last) => step.checked_sub(last).filter(|gap| (1..=bridged).contains(gap)),
+            None => Some(1),
+        };
+        self.findings.step_jumped = gap.is_none();
+        self.last_step = Some(step);
+        (gap.unwrap_or(1) * timing.period_ns) as f64 * 1e-9
+    }
+
+    fn estimate(&mut self, state: &ActuatorState, dt_s: f64) -> Estimate {
         feet::feet(&self.config.legs, state, &mut self.feet);
         let imu = state.body.imus().iter().find(|imu| imu.valid == 1).map(|imu| Imu {
             gyro_rad_s: imu.gyro_rad_s.map(f64::from),
             accel_m_s2: imu.accel_m_s2.map(f64::from),
         });
-        let dt_s = self.config.limits.timing.period_ns as f64 * 1e-9;
         let estimate = self.estimator.step(&Input { dt_s, imu, feet: &self.feet });
         self.estimate = Some(estimate);
         estimate
-    }
-
-    fn find(&mut self, state: &ActuatorState, estimate: &Estimate, news: PolicyNews) {
-        let upright = -estimate.projected_gravity[2];
-        self.findings.tilt_rad = upright.clamp(-1.0, 1.0).acos();
-        self.findings.policy_missed = news == PolicyNews::Missed;
-        self.findings.policy_fault = news == PolicyNews::Fault;
-        self.findings.policy_lost = self.active_policy.is_some() && self.slots.is_lost();
-        self.findings.link_needed = self.mode.is_powered();
-        self.findings.upright_needed = matches!(self.mode, RobotMode::Stand | RobotMode::Policy | RobotMode::StandUp);
-        let present = faults::present(&self.config, state, estimate.health.status, &self.findings);
-        self.latched = self.latched.union(faults::latching(present));
-        self.faults = present.union(self.latched);
-    }
-
-    /// What pulls the robot down: the link, then faults.
-    fn fall(&mut self, state: &ActuatorState) {
-        let link = state.body.link_state();
-        if link == LinkState::EStop && self.mode != RobotMode::EStop && self.arming.want != Want::Reset {
-            self.event(RobotEvent::EStop, state);
-        } else if self.mode.is_powered() && link != LinkState::Active {
-            self.event(RobotEvent::LinkDown, state);
-        }
-        let severity = worst(self.faults);
-        if severity > Severity::Warn {
-            self.event(RobotEvent::Fault(severity), state);
-        }
-        if self.findings.upright_needed && self.findings.tilt_rad > self.config.tilt_limit_rad {
-            self.event(RobotEvent::TiltExceeded, state);
-        }
-        if self.findings.step_jumped {
-            self.event(RobotEvent::LinkDown, state);
-            self.arming.want = Want::Disarmed;
-        }
-    }
-
-    /// What happens by itself: moves that end, the lease that ends, the policy that starts or stops.
-    fn watch(&mut self, state: &ActuatorState, now: StepTime, news: PolicyNews) {
-        match self.mode {
-            RobotMode::Off => self.watch_arming(state),
-            RobotMode::StandUp if self.motion.is_done() => self.event(RobotEvent::StandUpDone, state),
-            RobotMode::LieDown if self.motion.is_done() => {
-                self.event(RobotEvent::LieDownDone, state);
-            }
-            RobotMode::Stand if self.active_policy.is_some() => self.watch_shadow(state, news),
-            RobotMode::Policy => {
-                if self.arbiter.holder().is_none() {
-                    self.event(RobotEvent::LeaseLost, state);
-                } else if self.arbiter.wants_safe_posture(now) {
-                    self.event(RobotEvent::Stand, state);
-                }
-            }
-            _ => {}
-        }
-        if self.stopping {
-            match self.mode {
-                RobotMode::StandUp | RobotMode::Stand | RobotMode::Policy => self.event(RobotEvent::LieDown, state),
-                RobotMode::Damping => self.arming.want = Want::Disarmed,
-                RobotMode::Off => self.arming.want = Want::Disarmed,
-                _ => {}
-            }
-        }
-    }
-
-    fn watch_arming(&mut self, state: &ActuatorState) {
-        match (self.arming.want, state.body.link_state()) {
-            (Want::Armed, LinkState::Active) => self.event(RobotEvent::Arm, state),
-            (Want::Armed, LinkState::Fault | LinkState::EStop) => self.arming.want = Want::Nothing,
-            (Want::Armed, _) => {
-                self.arming_ticks += 1;
-                if self.arming_ticks > ARMING_PATIENCE {
-                    self.arming.want = Want::Nothing;
-                    self.arbiter.refuse(LeaseRefusal::Guard);
-                }
-            }
-            (Want::Reset | Want::Disarmed, LinkState::Disabled) => self.arming.want = Want::Nothing,
-            _ => {}
-        }
-    }
-
-    /// A policy runs beside Stand until its first output; it takes over only if that lies where the joints are.
-    fn watch_shadow(&mut self, state: &ActuatorState, news: PolicyNews) {
-        match news {
-            PolicyNews::Fresh => self.event(RobotEvent::Policy, state),
-            PolicyNews::Fault => self.end_policy(),
-            PolicyNews::Missed if self.slots.is_lost() => self.end_policy(),
-            _ => return,
-        }
-        if self.mode != RobotMode::Policy {
-            self.end_policy();
-            self.arbiter.refuse(LeaseRefusal::Guard);
-        }
-    }
-
-    fn carry_out(&mut self, granted: &Granted, state: &ActuatorState) {
-        let before = self.mode;
-        match granted.request {
-            Request::None | Request::Acquire | Request::Release => {}
-            Request::EStop => self.event(RobotEvent::EStop, state),
-            Request::Damping => self.event(RobotEvent::Damping, state),
-            Request::Arm => self.ask_arm(state),
-            Request::StandUp if before == RobotMode::Damping => self.event(RobotEvent::StandUp, state),
-            Request::Policy if before == RobotMode::Stand => self.begin_policy(granted.argument, state),
-            Request::Stand if before == RobotMode::Policy => self.event(RobotEvent::Stand, state),
-            Request::LieDown if matches!(before, RobotMode::Stand | RobotMode::Policy | RobotMode::StandUp) => {
-                self.event(RobotEvent::LieDown, state);
-            }
-            Request::ResetStep1 => {
-                self.reset_step1 = true;
-                self.event(RobotEvent::ResetStep1, state);
-            }
-            Request::ResetStep2 => self.reset(state),
-            // Asking for what already is is no error.
-            Request::StandUp if matches!(before, RobotMode::StandUp | RobotMode::Stand | RobotMode::Policy) => {}
-            Request::Policy if before == RobotMode::Policy => {}
-            Request::Stand if matches!(before, RobotMode::Stand | RobotMode::StandUp) => {}
-            Request::LieDown if matches!(before, RobotMode::LieDown | RobotMode::Damping | RobotMode::Off) => {}
-            _ => self.arbiter.refuse(LeaseRefusal::State),
-        }
-    }
-
-    fn ask_arm(&mut self, state: &ActuatorState) {
-        match (self.mode, state.body.link_state()) {
-            (RobotMode::Off, LinkState::Fault | LinkState::EStop) => self.arbiter.refuse(LeaseRefusal::Guard),
-            (RobotMode::Off, _) if self.stopping => self.arbiter.refuse(LeaseRefusal::State),
-            (RobotMode::Off, _) => {
-                if self.arming.want != Want::Armed {
-                    self.arming_ticks = 0;
-                }
-                self.arming.want = Want::Armed;
-            }
-            _ => {}
-        }
-    }
-
-    fn reset(&mut self, state: &ActuatorState) {
-        self.event(RobotEvent::ResetStep2, state);
-        if !self.reset_step1 {
-            self.arbiter.refuse(LeaseRefusal::Guard);
-            return;
-        }
-        self.reset_step1 = false;
-        if !self.mode.is_powered() && self.mode != RobotMode::EStop {
-            self.latched = FaultSet::default();
-            self.arming.want = Want::Reset;
-        }
-    }
-
-    fn begin_policy(&mut self, policy: u8, state: &ActuatorState) {
-        let Some(timing) = self.config.policies.get(usize::from(policy)) else {
-            self.arbiter.refuse(LeaseRefusal::Guard);
-            return;
-        };
-        if self.active_policy == Some(policy) {
-            return;
-        }
-        // A policy started anew is judged anew.
-        for fault in [Fault::PolicyFault, Fault::PolicyLost] {
-            self.latched.remove(fault);
-        }
-        self.active_policy = Some(policy);
-        self.activation = self.activation.wrapping_add(1);
-        self.slots.activate(self.activation, *timing, state.header.step);
-    }
-
-    fn end_policy(&mut self) {
-        self.active_policy = None;
-        self.slots.deactivate();
-    }
-
-    fn guards(&self, state: &ActuatorState) -> Guards {
-        let healthy = self.estimate.as_ref().is_some_and(|e| e.health.status == Status::Healthy);
-        let holds = [
-            (self.arbiter.holder().is_some(), Guards::LEASE),
-            (self.findings.tilt_rad < 0.5 * self.config.tilt_limit_rad, Guards::UPRIGHT),
-            (healthy, Guards::ESTIMATOR_HEALTHY),
-            // A policy whose manifest, hashes or golden vectors do not hold is never registered.
-            (self.active_policy.is_some(), Guards::CONTRACT_VERIFIED),
-            (self.first_action_is_near(state), Guards::FIRST_ACTION_CONTINUOUS),
-            (state.body.link_state() == LinkState::Active, Guards::LINK_ACTIVE),
-            (self.reset_step1, Guards::RESET_STEP1),
-        ];
-        holds.into_iter().fold(Guards::NONE, |all, (holds, guard)| all.with_if(holds, guard))
-    }
-
-    fn first_action_is_near(&self, state: &ActuatorState) -> bool {
-        let targets = self.slots.targets();
-        targets.len() == state.joints.len()
-            && targets
-                .iter()
-                .zip(&state.joints)
-                .all(|(target, joint)| (target.q_rad - joint.q_rad).abs() <= self.config.first_action_max_rad)
-    }
-
-    fn event(&mut self, event: RobotEvent, state: &ActuatorState) {
-        let guards = self.guards(state);
-        match next_robot(self.mode, event, guards) {
-            Outcome::Go(next) if next != self.mode => self.enter(next, state),
-            Outcome::Go(_) | Outcome::Stay => {}
-            Outcome::Refused(_) => self.arbiter.refuse(LeaseRefusal::Guard),
-        }
-    }
-
-    fn enter(&mut self, next: RobotMode, state: &ActuatorState) {
-        let before = self.mode;
-        self.mode = next;
-        if next != RobotMode::Policy {
-            self.end_policy();
-            self.ramp.reset();
-        }
-        match next {
-            RobotMode::Off => self.arming.want = Want::Disarmed,
-            RobotMode::EStop => {
-                self.reset_step1 = false;
-                self.arbiter.revoke();
-            }
-            RobotMode::FaultStop => self.arbiter.revoke(),
-            _ if before == RobotMode::Off => self.arming.want = Want::Kept,
-            _ => {}
-        }
-        self.motion.enter(before, next, state, &self.config);
     }
 
     fn move_joints(&mut self, state: &ActuatorState, estimate: &Estimate, dt_s: f64) {

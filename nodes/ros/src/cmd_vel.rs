@@ -90,6 +90,8 @@ pub struct CmdVel {
     now: StepTime,
     heard: Option<Heard>,
     asked: bool,
+    /// This process has asked for the lease; one that an earlier process of ours left behind is not ours.
+    has_acquired: bool,
     policy_asked_at: Option<StepTime>,
     counters: CmdVelCounters,
 }
@@ -114,6 +116,7 @@ impl CmdVel {
             now: StepTime::default(),
             heard: None,
             asked: false,
+            has_acquired: false,
             policy_asked_at: None,
             counters: CmdVelCounters::default(),
             config,
@@ -193,13 +196,14 @@ impl CmdVel {
         let mode = body.robot_mode();
         let moves = matches!(mode, RobotMode::Stand | RobotMode::Policy);
 
-        let holds = body.lease_holder == Source::CMD_VEL.0;
+        let holds = self.has_acquired && body.lease_holder == Source::CMD_VEL.0;
         let (request, argument) = if !holds {
             let free = body.lease_holder == Source::NONE.0;
             let may = self.config.acquire == Acquire::Auto || self.asked;
             if fresh.is_none() || !free || !may || !moves {
                 return None;
             }
+            self.has_acquired = true;
             (Request::Acquire, 0)
         } else if forgotten || !moves {
             self.asked = false;

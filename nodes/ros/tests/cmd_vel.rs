@@ -44,6 +44,14 @@ impl Steered {
         steered
     }
 
+    /// The same, having asked for the lease.
+    fn asking() -> Self {
+        let mut steered = Self::new(Acquire::Auto);
+        let state = standing(&steered.robot, 0);
+        assert_eq!(steered.answer(&state).unwrap().0, Request::Acquire);
+        steered
+    }
+
     fn hear(&mut self, step: u64) {
         self.cmd.offer(&twist(0.5, -0.1, 0.2), Some(Gid([1; 16])), at_step(step)).unwrap();
     }
@@ -83,7 +91,7 @@ fn a_fresh_twist_takes_a_free_lease_and_then_walks() {
 
 #[test]
 fn an_old_twist_is_zero_and_then_no_lease() {
-    let mut steered = Steered::new(Acquire::Auto);
+    let mut steered = Steered::asking();
     let walking = |robot: &Robot, step| {
         let mut state = led(robot, step);
         state.body.robot_mode = RobotMode::Policy as u8;
@@ -100,7 +108,7 @@ fn an_old_twist_is_zero_and_then_no_lease() {
 
 #[test]
 fn a_world_that_stood_still_does_not_keep_a_twist_alive() {
-    let mut steered = Steered::new(Acquire::Auto);
+    let mut steered = Steered::asking();
     let state = led(&steered.robot, 1);
     let late = WatchTime::from_ns(2_000_000_001);
     let frame = steered.cmd.step(&state, late).unwrap();
@@ -110,7 +118,7 @@ fn a_world_that_stood_still_does_not_keep_a_twist_alive() {
 
 #[test]
 fn it_takes_nothing_from_others_and_moves_nothing_that_does_not_stand() {
-    let mut steered = Steered::new(Acquire::Auto);
+    let mut steered = Steered::asking();
     let mut state = standing(&steered.robot, 1);
     state.body.lease_holder = Source::DRIVE.0;
     assert_eq!(steered.answer(&state), None);
@@ -134,6 +142,14 @@ fn on_hardware_somebody_has_to_ask_first() {
     assert_eq!(steered.answer(&led(&steered.robot, 600)).unwrap().0, Request::Release);
     steered.hear(601);
     assert_eq!(steered.answer(&standing(&steered.robot, 601)), None, "one asking, one lease");
+}
+
+#[test]
+fn a_lease_left_behind_by_an_earlier_process_is_not_ours() {
+    let mut steered = Steered::new(Acquire::Auto);
+    assert_eq!(steered.answer(&led(&steered.robot.clone(), 1)), None, "waits until it lapses");
+    assert_eq!(steered.answer(&standing(&steered.robot.clone(), 2)).unwrap().0, Request::Acquire);
+    assert_eq!(steered.answer(&led(&steered.robot.clone(), 3)).unwrap().0, Request::Policy);
 }
 
 #[test]

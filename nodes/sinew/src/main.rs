@@ -6,7 +6,6 @@ mod bench;
 mod cli;
 mod client;
 mod drive;
-mod latency;
 mod model;
 mod progress;
 mod run_dir;
@@ -30,11 +29,8 @@ fn main() -> std::process::ExitCode {
         cli::Command::Drive(args) => drive::run(&args),
         cli::Command::Status(args) => status::run(&args),
         cli::Command::Scenario(args) => scenario::run(&args),
-        cli::Command::Bench(cli::Bench { what: cli::BenchKind::Latency { seconds, json } }) => {
-            latency::run(seconds, json)
-        }
         cli::Command::Bench(args) => bench::run(&args),
-        cli::Command::Echo(args) => latency::echo(&args),
+        cli::Command::Echo(args) => bench::echo(&args),
         cli::Command::Model(args) => model::run(&args),
     };
     match result {

@@ -11,6 +11,7 @@ use sinew_wire::{
 use crate::events::{ProcessEvent, ScheduledEvent, resolve};
 use crate::inbox::Inbox;
 use crate::link_filter::{Delivery, LinkFilter};
+use crate::meters::{Meters, Part, Unmetered};
 use crate::scenario::{Participant, Scenario, ScenarioError};
 use crate::score::{Score, Scorer};
 use crate::script::Script;
@@ -161,32 +162,46 @@ impl Stack {
     /// # Errors
     /// See [`StackError`].
     pub fn step(&mut self, velocity: [f32; 3]) -> Result<(), StackError> {
+        self.step_metered(velocity, &mut Unmetered)
+    }
+
+    /// As [`Self::step`], with every core's share going through `meters`.
+    ///
+    /// # Errors
+    /// See [`StackError`].
+    pub fn step_metered(
+        &mut self,
+        velocity: [f32; 3],
+        meters: &mut impl Meters,
+    ) -> Result<(), StackError> {
         let step = self.step;
         self.run_events()?;
         self.frames.iter_mut().for_each(FrameList::clear);
         self.replies.iter_mut().for_each(ReceivedList::clear);
         if self.has(Participants::BRIDGE) {
-            self.bridge.begin(step, self.present, &mut self.frames);
+            meters.measure(Part::Bridge, || self.bridge.begin(step, self.present, &mut self.frames));
         }
         let frames: usize = self.frames.iter().map(|f| f.len()).sum();
-        self.twin
-            .exchange(step, &self.frames, &mut self.replies)
+        meters
+            .measure(Part::Twin, || self.twin.exchange(step, &self.frames, &mut self.replies))
             .map_err(|e| StackError::Twin { step, error: e.to_string() })?;
         let replies: usize = self.replies.iter().map(|r| r.len()).sum();
         self.messages += (frames + replies) as u64;
         let mut trace = StepTrace { command: velocity, ..StepTrace::of(&self.twin, self.joints) };
         if self.has(Participants::BRIDGE) {
-            for (bus, replies) in self.replies.iter().enumerate() {
-                self.bridge.collect(bus, replies);
-            }
-            let state = self.bridge.finish();
+            let state = meters.measure(Part::Bridge, || {
+                for (bus, replies) in self.replies.iter().enumerate() {
+                    self.bridge.collect(bus, replies);
+                }
+                self.bridge.finish()
+            });
             let bytes = state.encode(&mut self.buffer).map_err(|_| too_long(step))?;
             let state = ActuatorState::decode(bytes)
                 .map_err(|error| StackError::Frame { step, frame: "actuator state", error })?;
             self.messages += 1;
             trace.stage = self.bridge.stage();
             if self.has(Participants::CONTROL) {
-                self.tick(&state)?;
+                self.tick(&state, meters)?;
                 trace.mode = self.control.mode();
                 trace.faults = self.control.faults().bits();
             } else {
@@ -195,12 +210,12 @@ impl Stack {
             }
         }
         self.trace.steps.push(trace);
-        self.twin.integrate();
+        meters.measure(Part::Twin, || self.twin.integrate());
         self.step += 1;
         Ok(())
     }
 
-    fn tick(&mut self, state: &ActuatorState) -> Result<(), StackError> {
+    fn tick(&mut self, state: &ActuatorState, meters: &mut impl Meters) -> Result<(), StackError> {
         let step = self.step;
         let due = |timing: PolicyTiming| move |at: u64| at + timing.latency_ticks <= step;
         let (policy_due, motion_due) = (due(self.plan.policy), due(self.plan.motion));
@@ -213,7 +228,7 @@ impl Stack {
             self.motion_due.clear();
         }
         let inputs = Inputs { state, policy: &self.policy_due, motion: &self.motion_due };
-        let (command, robot_state) = self.control.tick(&inputs);
+        let (command, robot_state) = meters.measure(Part::Control, || self.control.tick(&inputs));
         let bytes = command.encode(&mut self.buffer).map_err(|_| too_long(step))?;
         self.filter.pass(step, Some(bytes), &mut self.deliveries);
         let bytes = robot_state.encode(&mut self.buffer).map_err(|_| too_long(step))?;
@@ -221,19 +236,19 @@ impl Stack {
             .map_err(|error| StackError::Frame { step, frame: "robot state", error })?;
         self.messages += 2;
         for delivery in &self.deliveries {
-            let taken = self.bridge.take(&delivery.bytes);
+            let taken = meters.measure(Part::Bridge, || self.bridge.take(&delivery.bytes));
             self.stale_accepted += u64::from(delivery.is_stale_taken(taken.is_ok()));
         }
-        self.think()
+        self.think(meters)
     }
 
     /// What policy and operator make of the new robot state.
-    fn think(&mut self) -> Result<(), StackError> {
+    fn think(&mut self, meters: &mut impl Meters) -> Result<(), StackError> {
         let step = self.step;
         let now = StepTime::from_ns(step * self.period_ns);
         if self.has(Participants::POLICY) && step.is_multiple_of(self.plan.policy.decimation) {
             for policy in &mut self.policies {
-                let frame = policy.step(&self.robot_state, now);
+                let frame = meters.measure(Part::Policy, || policy.step(&self.robot_state, now));
                 let bytes = frame.encode(&mut self.buffer).map_err(|_| too_long(step))?;
                 let frame = PolicyCommand::decode(bytes)
                     .map_err(|error| StackError::Frame { step, frame: "policy command", error })?;

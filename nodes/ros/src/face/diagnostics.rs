@@ -145,7 +145,7 @@ impl Reporter {
             };
             task.level = task.level.max(level);
             task.put(&format!("{} temperature_c", drive.name), format!("{celsius:.1}"));
-            if hottest.is_none_or(|(_, most)| !(celsius <= most)) {
+            if hottest.is_none_or(|(_, most)| celsius.is_nan() || celsius > most) {
                 hottest = Some((&drive.name, celsius));
             }
         }

@@ -6,7 +6,7 @@ mod report;
 
 use crate::cli::{self, Compose};
 use anyhow::{Context, Result, bail};
-use load::load;
+pub use load::load;
 use report::Row;
 use sinew_stack::Stack;
 use std::path::{Path, PathBuf};
