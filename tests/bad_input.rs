@@ -22,7 +22,8 @@ fn copy(from: &Path, to: &Path) {
 
 fn refused(args: &[&str], said: &[&str]) {
     let output = run(args);
-    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let text =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(!output.status.success(), "{args:?} was accepted:\n{text}");
     for part in said {
         assert!(text.contains(part), "{args:?}: {part:?} not said in:\n{text}");

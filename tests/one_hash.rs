@@ -20,7 +20,8 @@ struct BusyLoops(Vec<Child>);
 
 impl BusyLoops {
     fn start() -> Self {
-        let one = || Command::new("sh").args(["-c", "while :; do :; done"]).stdin(Stdio::null()).spawn().unwrap();
+        let one =
+            || Command::new("sh").args(["-c", "while :; do :; done"]).stdin(Stdio::null()).spawn().unwrap();
         Self((0..4).map(|_| one()).collect())
     }
 }

@@ -11,7 +11,14 @@ use support::{Robot, free_port};
 fn a_stock_client_sees_the_robot_and_walks_it() {
     let mut robot = Robot::standing("ros", free_port(), &[]);
     let mut judge = Command::new("python3")
-        .args(["tests/ros_wire/judge.py", "--json", "--robot", &robot.name, "--port", &robot.port.to_string()])
+        .args([
+            "tests/ros_wire/judge.py",
+            "--json",
+            "--robot",
+            &robot.name,
+            "--port",
+            &robot.port.to_string(),
+        ])
         .args(["--cmd-vel", "0.3", "0", "0"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -40,7 +40,10 @@ impl Client {
         let run_dir = crate::run_dir::of_robot(robot)?;
         let client = Self::open(robot, source, run_dir)?;
         if client.session.wait_for_peers(&["control", "bridge"], clock::deadline_in(wait)).is_err() {
-            bail!("robot {robot:?} is not running in {}; start it with `sinew up`", client.run_dir.path().display());
+            bail!(
+                "robot {robot:?} is not running in {}; start it with `sinew up`",
+                client.run_dir.path().display()
+            );
         }
         Ok(client)
     }
@@ -54,7 +57,8 @@ impl Client {
         let motion = session.publisher(&format!("motion/{}", source.0), keys::DEPTH, MAX_FRAME)?;
         let estop = session.publisher(keys::ESTOP, keys::DEPTH, MAX_FRAME)?;
         let (frames, subscriptions) = keys::hear(&session, &[keys::ROBOT_STATE, keys::ACTUATOR_STATE])?;
-        let ctl = Control::bind(run_dir.path().join(format!("client-{}-{}.ctl", source.0, std::process::id())))?;
+        let ctl =
+            Control::bind(run_dir.path().join(format!("client-{}-{}.ctl", source.0, std::process::id())))?;
         Ok(Self {
             operator: Operator::new(robot, source, boot_id()),
             run_dir,

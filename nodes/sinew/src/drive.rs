@@ -56,7 +56,12 @@ fn follow(client: &mut Client, args: &cli::Drive) -> Result<()> {
         let (dx, dy) = (b.position_m[0] - a.position_m[0], b.position_m[1] - a.position_m[1]);
         let (sin, cos) = a.yaw_rad.sin_cos();
         // Along and across the heading at the start.
-        (dx * cos + dy * sin, dy * cos - dx * sin, (b.yaw_rad - a.yaw_rad + 9.0 * std::f64::consts::PI).rem_euclid(2.0 * std::f64::consts::PI) - std::f64::consts::PI)
+        (
+            dx * cos + dy * sin,
+            dy * cos - dx * sin,
+            (b.yaw_rad - a.yaw_rad + 9.0 * std::f64::consts::PI).rem_euclid(2.0 * std::f64::consts::PI)
+                - std::f64::consts::PI,
+        )
     });
     if args.json {
         println!(

@@ -37,7 +37,10 @@ pub fn run(args: &cli::Model) -> Result<ExitCode> {
         &source,
         &name,
         &site,
-        &[EngineBuilder { kind: EngineKind::Native, build: native }, EngineBuilder { kind: EngineKind::OnnxRuntime, build: onnxruntime }],
+        &[
+            EngineBuilder { kind: EngineKind::Native, build: native },
+            EngineBuilder { kind: EngineKind::OnnxRuntime, build: onnxruntime },
+        ],
     );
     if *json {
         println!("{}", json!({ "file": file, "passed": report.passed(), "report": report.to_string() }));

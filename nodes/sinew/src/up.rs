@@ -4,8 +4,8 @@ use serde_json::json;
 use sinew_ros::{ROS_PORT, RouterHandle, ensure_router};
 use sinew_rt::clock;
 use sinew_runner::{
-    ChildSpec, Event, Events, Host, Options, Plan, Programs, Stage, StopSignals, Supervisor, declared_args, evaluate,
-    parse_overrides,
+    ChildSpec, Event, Events, Host, Options, Plan, Programs, Stage, StopSignals, Supervisor, declared_args,
+    evaluate, parse_overrides,
 };
 use sinew_stack::{Goal, Participants};
 use sinew_wire::{RobotMode, Source, WatchTime};
@@ -58,7 +58,12 @@ pub fn run(args: &cli::Up) -> Result<ExitCode> {
     let host = Host::new().with_package("sinew", &folder);
     if args.show_args {
         for arg in declared_args(&file, &host)? {
-            println!("{:12} {}  [default: {}]", arg.name, arg.description.unwrap_or_default(), arg.default.unwrap_or_default());
+            println!(
+                "{:12} {}  [default: {}]",
+                arg.name,
+                arg.description.unwrap_or_default(),
+                arg.default.unwrap_or_default()
+            );
         }
         return Ok(ExitCode::SUCCESS);
     }
@@ -75,7 +80,11 @@ impl<'a> Up<'a> {
         let programs = Programs::installed().with_own("sinew", "sinew", exe);
         let run_dir = crate::run_dir::of_robot(&robot)?;
         let masks = Control::bind(run_dir.path().join("up.ctl"))?;
-        let specs = plan.nodes.iter().map(|node| ChildSpec::from_plan(node, &programs)).collect::<Result<Vec<_>, _>>()?;
+        let specs = plan
+            .nodes
+            .iter()
+            .map(|node| ChildSpec::from_plan(node, &programs))
+            .collect::<Result<Vec<_>, _>>()?;
         let port = plan.arg("ros_port").and_then(|port| port.parse().ok()).unwrap_or(ROS_PORT);
         let router = ensure_router(port);
         if !router.report().is_reachable() {
@@ -173,7 +182,8 @@ impl<'a> Up<'a> {
                 Event::Exited { name, status, run, .. } => {
                     let lines = self.supervisor.last_lines(&name);
                     let last = lines.last().cloned().unwrap_or_default();
-                    if &*name == "twin" || (run == 1 && self.client.robot_state.is_none() && &*name != "ros") {
+                    if &*name == "twin" || (run == 1 && self.client.robot_state.is_none() && &*name != "ros")
+                    {
                         self.failed = Some(format!("{name} ended ({status:?}): {last}"));
                     } else if !self.args.json {
                         println!("\r\x1b[K[{name}] ended ({status:?}): {last}");

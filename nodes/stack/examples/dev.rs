@@ -3,8 +3,19 @@ use sinew_stack::{Models, Scenario, Setup, Stack};
 use std::path::Path;
 fn main() {
     let mut files: Vec<String> = std::env::args().skip(1).collect();
-    let seeds: Vec<u64> = std::env::var("SEEDS").map(|s| s.split(',').map(|x| x.parse().unwrap()).collect()).unwrap_or_default();
-    let jobs: Vec<(String, Option<u64>)> = files.drain(..).flat_map(|f| if seeds.is_empty() { vec![(f, None)] } else { seeds.iter().map(|s| (f.clone(), Some(*s))).collect() }).collect();
+    let seeds: Vec<u64> = std::env::var("SEEDS")
+        .map(|s| s.split(',').map(|x| x.parse().unwrap()).collect())
+        .unwrap_or_default();
+    let jobs: Vec<(String, Option<u64>)> = files
+        .drain(..)
+        .flat_map(|f| {
+            if seeds.is_empty() {
+                vec![(f, None)]
+            } else {
+                seeds.iter().map(|s| (f.clone(), Some(*s))).collect()
+            }
+        })
+        .collect();
     let next = std::sync::atomic::AtomicUsize::new(0);
     std::thread::scope(|scope| {
         for _ in 0..2 {

@@ -39,7 +39,11 @@ pub fn resolve(
     };
     let joint = |name: &str| {
         robot.joint_index(name).ok_or_else(|| {
-            unknown("events.joint", format!("one of {}", robot.joint_names().collect::<Vec<_>>().join(", ")), name)
+            unknown(
+                "events.joint",
+                format!("one of {}", robot.joint_names().collect::<Vec<_>>().join(", ")),
+                name,
+            )
         })
     };
     let bus = |name: &str| {
@@ -104,7 +108,8 @@ pub fn resolve(
                 events.push((step(at_s + for_s), ScheduledEvent::World(well)));
             }
             Event::TorqueLoss { at_s, for_s, joint } => {
-                let (weak, well) = (drive(joint, DriveFault::TorqueLoss)?, drive(joint, DriveFault::Recover)?);
+                let (weak, well) =
+                    (drive(joint, DriveFault::TorqueLoss)?, drive(joint, DriveFault::Recover)?);
                 events.push((step(*at_s), ScheduledEvent::World(weak)));
                 events.push((step(at_s + for_s), ScheduledEvent::World(well)));
             }

@@ -4,8 +4,8 @@ use sinew_control::{Control, Inputs, PolicyTiming};
 use sinew_policy::Policy;
 use sinew_twin::Twin;
 use sinew_wire::{
-    ActuatorState, DecodeError, MAX_FRAME, MotionCommand, MotionCommandBody, PolicyCommand, PolicyCommandBody,
-    RobotState, StepTime,
+    ActuatorState, DecodeError, MAX_FRAME, MotionCommand, MotionCommandBody, PolicyCommand,
+    PolicyCommandBody, RobotState, StepTime,
 };
 
 use crate::events::{ProcessEvent, ScheduledEvent, resolve};
@@ -169,11 +169,7 @@ impl Stack {
     ///
     /// # Errors
     /// See [`StackError`].
-    pub fn step_metered(
-        &mut self,
-        velocity: [f32; 3],
-        meters: &mut impl Meters,
-    ) -> Result<(), StackError> {
+    pub fn step_metered(&mut self, velocity: [f32; 3], meters: &mut impl Meters) -> Result<(), StackError> {
         let step = self.step;
         self.run_events()?;
         self.frames.iter_mut().for_each(FrameList::clear);
@@ -196,8 +192,11 @@ impl Stack {
                 self.bridge.finish()
             });
             let bytes = state.encode(&mut self.buffer).map_err(|_| too_long(step))?;
-            let state = ActuatorState::decode(bytes)
-                .map_err(|error| StackError::Frame { step, frame: "actuator state", error })?;
+            let state = ActuatorState::decode(bytes).map_err(|error| StackError::Frame {
+                step,
+                frame: "actuator state",
+                error,
+            })?;
             self.messages += 1;
             trace.stage = self.bridge.stage();
             if self.has(Participants::CONTROL) {
@@ -232,8 +231,11 @@ impl Stack {
         let bytes = command.encode(&mut self.buffer).map_err(|_| too_long(step))?;
         self.filter.pass(step, Some(bytes), &mut self.deliveries);
         let bytes = robot_state.encode(&mut self.buffer).map_err(|_| too_long(step))?;
-        self.robot_state = RobotState::decode(bytes)
-            .map_err(|error| StackError::Frame { step, frame: "robot state", error })?;
+        self.robot_state = RobotState::decode(bytes).map_err(|error| StackError::Frame {
+            step,
+            frame: "robot state",
+            error,
+        })?;
         self.messages += 2;
         for delivery in &self.deliveries {
             let taken = meters.measure(Part::Bridge, || self.bridge.take(&delivery.bytes));
@@ -250,16 +252,22 @@ impl Stack {
             for policy in &mut self.policies {
                 let frame = meters.measure(Part::Policy, || policy.step(&self.robot_state, now));
                 let bytes = frame.encode(&mut self.buffer).map_err(|_| too_long(step))?;
-                let frame = PolicyCommand::decode(bytes)
-                    .map_err(|error| StackError::Frame { step, frame: "policy command", error })?;
+                let frame = PolicyCommand::decode(bytes).map_err(|error| StackError::Frame {
+                    step,
+                    frame: "policy command",
+                    error,
+                })?;
                 self.messages += u64::from(self.policy_inbox.push(frame));
             }
         }
         if self.has(Participants::OPERATOR) && step.is_multiple_of(self.plan.motion.decimation) {
             let frame = self.script.step(&self.robot_state);
             let bytes = frame.encode(&mut self.buffer).map_err(|_| too_long(step))?;
-            let frame = MotionCommand::decode(bytes)
-                .map_err(|error| StackError::Frame { step, frame: "motion command", error })?;
+            let frame = MotionCommand::decode(bytes).map_err(|error| StackError::Frame {
+                step,
+                frame: "motion command",
+                error,
+            })?;
             self.messages += u64::from(self.motion_inbox.push(frame));
         }
         Ok(())

@@ -131,7 +131,9 @@ impl LinkFilter {
                     })));
                 }
                 Some(LinkFault::WrongEpoch) => {
-                    out.push(forged(edit(&bytes, |frame| frame.header.epoch = frame.header.epoch.wrapping_add(1))));
+                    out.push(forged(edit(&bytes, |frame| {
+                        frame.header.epoch = frame.header.epoch.wrapping_add(1)
+                    })));
                     out.push(genuine(bytes));
                 }
                 Some(LinkFault::Stale) => {

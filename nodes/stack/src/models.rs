@@ -16,7 +16,10 @@ impl Models {
     #[must_use]
     pub fn of(file: &Path, robot_folder: &Path) -> Self {
         let beside = file.parent().unwrap_or(Path::new(".")).join("models");
-        Self { beside: (beside.clone(), Directory::new(beside)), robot: Directory::new(robot_folder.join("models")) }
+        Self {
+            beside: (beside.clone(), Directory::new(beside)),
+            robot: Directory::new(robot_folder.join("models")),
+        }
     }
 
     fn place(&self, name: &str) -> &Directory {

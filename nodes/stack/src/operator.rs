@@ -3,7 +3,8 @@
 //! Autostart, `drive`, the velocity topic and scenarios are all this operator with different goals; the requests are
 //! those a person would press, and the lease rules hold for all of them.
 use sinew_wire::{
-    EstimatorStatus, FrameId, LinkState, MotionCommand, NO_POLICY, Request, RobotMode, RobotState, Source, robot_id,
+    EstimatorStatus, FrameId, LinkState, MotionCommand, NO_POLICY, Request, RobotMode, RobotState, Source,
+    robot_id,
 };
 
 /// Where the operator wants the robot to be.
@@ -161,7 +162,9 @@ impl Operator {
                 (Request::Policy, policy)
             }
             (Goal::Stand, RobotMode::Policy) => (Request::Stand, 0),
-            (Goal::LieDown, RobotMode::StandUp | RobotMode::Stand | RobotMode::Policy) => (Request::LieDown, 0),
+            (Goal::LieDown, RobotMode::StandUp | RobotMode::Stand | RobotMode::Policy) => {
+                (Request::LieDown, 0)
+            }
             _ => (Request::None, 0),
         }
     }

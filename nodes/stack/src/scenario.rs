@@ -127,29 +127,76 @@ pub enum Participant {
 #[serde(deny_unknown_fields, rename_all = "snake_case", tag = "kind")]
 pub enum Event {
     /// SIGKILL; gone for good.
-    Kill { at_s: f64, target: Participant },
+    Kill {
+        at_s: f64,
+        target: Participant,
+    },
     /// SIGSTOP, then SIGCONT.
-    Stop { at_s: f64, for_s: f64, target: Participant },
+    Stop {
+        at_s: f64,
+        for_s: f64,
+        target: Participant,
+    },
     /// Lies on the link from control to bridge.
-    Link { at_s: f64, for_s: f64, fault: LinkFault },
+    Link {
+        at_s: f64,
+        for_s: f64,
+        fault: LinkFault,
+    },
     /// One bit of the position target of a joint in one command, with a valid CRC.
-    FlipCommandBit { at_s: f64, joint: usize, bit: u8 },
+    FlipCommandBit {
+        at_s: f64,
+        joint: usize,
+        bit: u8,
+    },
     /// Nothing passes on the bus of this name.
-    BusSilent { at_s: f64, for_s: f64, bus: String },
+    BusSilent {
+        at_s: f64,
+        for_s: f64,
+        bus: String,
+    },
     /// Frames lost, doubled, corrupted, late on the bus of this name, each with this probability.
-    BusNoise { at_s: f64, for_s: f64, bus: String, rate: f64 },
+    BusNoise {
+        at_s: f64,
+        for_s: f64,
+        bus: String,
+        rate: f64,
+    },
     /// The inertial sensor stops answering.
-    ImuDead { at_s: f64, for_s: f64 },
+    ImuDead {
+        at_s: f64,
+        for_s: f64,
+    },
     /// A drive gives no torque although it says so.
-    TorqueLoss { at_s: f64, for_s: f64, joint: String },
+    TorqueLoss {
+        at_s: f64,
+        for_s: f64,
+        joint: String,
+    },
     /// A drive overheats.
-    OverTemperature { at_s: f64, joint: String },
+    OverTemperature {
+        at_s: f64,
+        joint: String,
+    },
     /// A drive's encoder jumps.
-    EncoderJump { at_s: f64, joint: String, rad: f64 },
+    EncoderJump {
+        at_s: f64,
+        joint: String,
+        rad: f64,
+    },
     /// A drive loses its supply for a moment.
-    DriveReset { at_s: f64, joint: String },
-    Push { at_s: f64, delta_v_m_s: [f64; 3] },
-    Friction { at_s: f64, mu: f64 },
+    DriveReset {
+        at_s: f64,
+        joint: String,
+    },
+    Push {
+        at_s: f64,
+        delta_v_m_s: [f64; 3],
+    },
+    Friction {
+        at_s: f64,
+        mu: f64,
+    },
 }
 
 /// What a link does to frames.

@@ -57,7 +57,12 @@ pub struct Scorer<'a> {
 impl<'a> Scorer<'a> {
     #[must_use]
     pub fn new(scenario: &'a Scenario, period_ns: u64) -> Self {
-        Self { scenario, segments: scenario.segments(period_ns), period_s: period_ns as f64 * 1e-9, lost_at: None }
+        Self {
+            scenario,
+            segments: scenario.segments(period_ns),
+            period_s: period_ns as f64 * 1e-9,
+            lost_at: None,
+        }
     }
 
     /// The commander was really lost at `step`; a free run cannot keep to the script's own.
@@ -125,7 +130,8 @@ impl<'a> Scorer<'a> {
                 falls += 1;
             }
             // One fall ends when the robot is up again, not when it bounces.
-            down = if down { s.height_m < STOOD_HEIGHT_M || s.tilt_rad > FALL_TILT_RAD / 2.0 } else { fallen };
+            down =
+                if down { s.height_m < STOOD_HEIGHT_M || s.tilt_rad > FALL_TILT_RAD / 2.0 } else { fallen };
         }
         falls
     }

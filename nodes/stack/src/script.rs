@@ -35,7 +35,9 @@ impl Script {
     /// every declared source.
     pub fn step(&mut self, state: &RobotState) -> MotionCommand {
         let step = state.header.step;
-        while let Some((_, goal, policy)) = self.goals.get(self.next).copied().filter(|(at, _, _)| *at <= step) {
+        while let Some((_, goal, policy)) =
+            self.goals.get(self.next).copied().filter(|(at, _, _)| *at <= step)
+        {
             self.next += 1;
             self.silent = goal == GoalName::Silence;
             if let Some(goal) = goal_of(goal, policy) {

@@ -108,9 +108,10 @@ impl Setup {
     pub fn control(&self, boot_id: u32) -> Result<Control, SetupError> {
         let mut config = ControlConfig::new(&self.robot, &self.name, boot_id, self.robot.limits());
         config.policies = (0..self.models.len()).map(|i| self.policy_timing(i)).collect();
-        config.sources = [(Source::AUTOSTART, 10), (Source::CMD_VEL, 50), (Source::SCENARIO, 90), (Source::DRIVE, 100)]
-            .map(|(source, priority)| MotionSource { source, priority })
-            .to_vec();
+        config.sources =
+            [(Source::AUTOSTART, 10), (Source::CMD_VEL, 50), (Source::SCENARIO, 90), (Source::DRIVE, 100)]
+                .map(|(source, priority)| MotionSource { source, priority })
+                .to_vec();
         Ok(Control::new(config)?)
     }
 

@@ -74,7 +74,13 @@ impl Commands {
     }
 
     /// Joint commands of `class` at the measured state.
-    pub fn joints(&mut self, class: Class, limits: &Limits, measured: &[Measured], out: &mut ActuatorCommand) {
+    pub fn joints(
+        &mut self,
+        class: Class,
+        limits: &Limits,
+        measured: &[Measured],
+        out: &mut ActuatorCommand,
+    ) {
         out.joints.clear();
         for (limit, at) in limits.joints.iter().zip(measured) {
             let command = match class {

@@ -159,7 +159,10 @@ impl Bench {
         let mut twin = Twin::new(robot, physics, quiet)?;
         for joint in 0..robot.joints.len() {
             let never = RegisterValue::Float(NO_TRIP_C);
-            ensure!(twin.store_register(joint, Register::OverTemperature, never), "drive {joint} keeps its trip");
+            ensure!(
+                twin.store_register(joint, Register::OverTemperature, never),
+                "drive {joint} keeps its trip"
+            );
         }
         let buses = robot.buses.len();
         Ok(Self {
@@ -221,7 +224,9 @@ impl Bench {
         for (joint, device) in self.devices.iter().enumerate() {
             let status = self.twin.drive_status(joint).context("drive")?;
             let (at, sent) = (self.measured.get(joint), force.sent.get(joint));
-            let (Some(at), Some(sent)) = (at, sent) else { bail!("a command with {} joints", force.sent.len()) };
+            let (Some(at), Some(sent)) = (at, sent) else {
+                bail!("a command with {} joints", force.sent.len())
+            };
             let stage = self.bridge.sent().get(joint).map_or(0, |s| s.stage as u8);
             let applied = status.applied;
             let gain = device.gear * device.gear;
@@ -280,7 +285,9 @@ impl Bench {
         frame.header.epoch = if intent == Intent::Run { self.epoch } else { 0 };
         match class {
             // Warm-up: stand where it is.
-            None => frame.joints.extend(measured.iter().map(|m| JointCommand::impedance(m.q_rad, 0.0, 0.0, 20.0, 1.0))),
+            None => frame
+                .joints
+                .extend(measured.iter().map(|m| JointCommand::impedance(m.q_rad, 0.0, 0.0, 20.0, 1.0))),
             Some(class) => self.commands.joints(class, &self.limits, &measured, &mut frame),
         }
         let legal = class == Some(Class::Legal);

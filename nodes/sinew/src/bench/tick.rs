@@ -34,7 +34,10 @@ pub fn run(seconds: u64, as_json: bool) -> Result<ExitCode> {
     let ticks = (steps - warm).max(1) as f64;
     report.insert("raw_copy_and_crc".into(), describe(&raw()?));
     report.insert("allocations_per_tick".into(), json!(on_robot.allocations as f64 / ticks));
-    report.insert("page_faults_per_tick".into(), json!((on_robot.minor_faults + on_robot.major_faults) as f64 / ticks));
+    report.insert(
+        "page_faults_per_tick".into(),
+        json!((on_robot.minor_faults + on_robot.major_faults) as f64 / ticks),
+    );
     report.insert("ticks".into(), json!(steps - warm));
     if as_json {
         println!("{}", Value::Object(report));

@@ -55,7 +55,8 @@ impl Physics for Wander {
         if self.steps < REST_STEPS {
             return;
         }
-        let joints = self.limits.joints.iter().zip(&mut self.q_rad).zip(&mut self.dq_rad_s).zip(&mut self.goal_rad_s);
+        let joints =
+            self.limits.joints.iter().zip(&mut self.q_rad).zip(&mut self.dq_rad_s).zip(&mut self.goal_rad_s);
         for (((limit, q), dq), goal) in joints {
             if self.random.unit() < 0.02 {
                 *goal = (2.0 * self.random.unit() - 1.0) * f64::from(limit.dq_max_rad_s) * SHARE;

@@ -7,7 +7,8 @@ use sinew_rt::fast_path::{FastPath, Publisher};
 use sinew_rt::frame_queue::FrameQueue;
 use sinew_runner::{ChildSpec, Event, Events, Options, Supervisor};
 use sinew_stack::{
-    LockstepPlan, Outcome, Participant, Participants, ProcessEvent, ScheduledEvent, Scorer, Script, Trace, resolve,
+    LockstepPlan, Outcome, Participant, Participants, ProcessEvent, ScheduledEvent, Scorer, Script, Trace,
+    resolve,
 };
 use sinew_wire::{ActuatorState, MAX_FRAME, PolicyCommand, RobotMode, RobotState, Stage};
 use std::path::{Path, PathBuf};
@@ -99,7 +100,8 @@ impl<'a> Harness<'a> {
         let session = keys::open(&setup.name, run_dir.path(), None, &["control", "bridge"], None)?;
         let motion = session.publisher("motion/scenario", keys::DEPTH, MAX_FRAME)?;
         let (states, states_subscription) = keys::hear(&session, &[keys::ROBOT_STATE])?;
-        let (others, others_subscription) = keys::hear(&session, &[keys::ACTUATOR_STATE, keys::POLICY_COMMANDS])?;
+        let (others, others_subscription) =
+            keys::hear(&session, &[keys::ACTUATOR_STATE, keys::POLICY_COMMANDS])?;
         // They live as long as the session, which this run owns.
         std::mem::forget(states_subscription);
         std::mem::forget(others_subscription);
@@ -184,7 +186,8 @@ impl<'a> Harness<'a> {
             // States may be lost; the script answers the first one of each interval.
             self.last.as_ref().is_none_or(|(last, _)| step >= last + self.plan.motion.decimation)
         } else {
-            body.participants & Participants::OPERATOR != 0 && step.is_multiple_of(self.plan.motion.decimation)
+            body.participants & Participants::OPERATOR != 0
+                && step.is_multiple_of(self.plan.motion.decimation)
         };
         if !due {
             return Ok(());

@@ -1,10 +1,10 @@
 //! The control process: waits for what is due, ticks once, answers.
 use anyhow::{Result, bail};
 use sinew_control::{Control, Inputs, PolicyTiming};
+use sinew_rt::account::{Meter, Usage};
 use sinew_rt::clock;
 use sinew_rt::fast_path::Publisher;
 use sinew_rt::frame_queue::FrameQueue;
-use sinew_rt::account::{Meter, Usage};
 use sinew_rt::thread::priority;
 use sinew_stack::{Inbox, LockstepPlan, Participants};
 use sinew_wire::{
@@ -311,4 +311,3 @@ fn take_input(bytes: &[u8], policy: &mut Inbox<PolicyCommandBody>, motion: &mut 
         motion.push(frame);
     }
 }
-

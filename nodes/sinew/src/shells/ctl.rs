@@ -25,7 +25,9 @@ pub enum Ask {
 pub enum Tell {
     Truth(TruthReply),
     /// The twin waits before this step until it is told to proceed.
-    Hold { step: u64 },
+    Hold {
+        step: u64,
+    },
 }
 
 /// Ground truth for people and scores; nothing in the stack asks for it.
@@ -92,7 +94,10 @@ impl Control {
     }
 
     /// The next message with its sender, within `wait` (zero: what is there).
-    pub fn receive<T: for<'a> Deserialize<'a>>(&self, wait: Duration) -> Result<Option<(T, Option<PathBuf>)>> {
+    pub fn receive<T: for<'a> Deserialize<'a>>(
+        &self,
+        wait: Duration,
+    ) -> Result<Option<(T, Option<PathBuf>)>> {
         let mut buffer = [0; MAX_DATAGRAM];
         self.socket.set_nonblocking(wait.is_zero())?;
         if !wait.is_zero() {
@@ -103,7 +108,9 @@ impl Control {
                 let message = buffer.get(..n).and_then(|bytes| serde_json::from_slice(bytes).ok());
                 Ok(message.map(|message| (message, from.as_pathname().map(Path::to_owned))))
             }
-            Err(error) if matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) => {
+            Err(error)
+                if matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) =>
+            {
                 Ok(None)
             }
             Err(error) => Err(error).context("control socket"),

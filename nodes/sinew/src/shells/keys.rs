@@ -3,7 +3,8 @@ use anyhow::Result;
 use sinew_rt::fast_path::{FastPath, FastPathConfig, Sink, socket_path};
 use sinew_rt::frame_queue::{FrameQueue, frame_queue};
 use sinew_wire::{
-    ActuatorCommandBody, ActuatorStateBody, Body, MAX_FRAME, MotionCommandBody, PolicyCommandBody, RobotStateBody,
+    ActuatorCommandBody, ActuatorStateBody, Body, MAX_FRAME, MotionCommandBody, PolicyCommandBody,
+    RobotStateBody,
 };
 use std::path::Path;
 
@@ -23,7 +24,9 @@ pub const DEPTH: usize = 64;
 #[must_use]
 pub const fn schema_hash() -> u64 {
     let a = ActuatorStateBody::SCHEMA ^ ActuatorCommandBody::SCHEMA.rotate_left(7);
-    let b = RobotStateBody::SCHEMA ^ PolicyCommandBody::SCHEMA.rotate_left(7) ^ MotionCommandBody::SCHEMA.rotate_left(14);
+    let b = RobotStateBody::SCHEMA
+        ^ PolicyCommandBody::SCHEMA.rotate_left(7)
+        ^ MotionCommandBody::SCHEMA.rotate_left(14);
     (a as u64) << 32 | b as u64
 }
 
@@ -57,7 +60,9 @@ pub fn hear(
     keys: &[&str],
 ) -> Result<(FrameQueue, Vec<sinew_rt::fast_path::Subscription>)> {
     let (sink, queue) = frame_queue(DEPTH, MAX_FRAME)?;
-    let subscriptions =
-        keys.iter().map(|key| session.subscribe(key, Sink::Queue(sink.clone()))).collect::<Result<Vec<_>, _>>()?;
+    let subscriptions = keys
+        .iter()
+        .map(|key| session.subscribe(key, Sink::Queue(sink.clone())))
+        .collect::<Result<Vec<_>, _>>()?;
     Ok((queue, subscriptions))
 }

@@ -39,8 +39,9 @@ impl Params {
                 "--ros-args" | "--" => {}
                 "-p" | "--param" => {
                     let pair = value()?;
-                    let (name, value) =
-                        pair.split_once(":=").with_context(|| format!("parameter {pair:?}: expected name:=value"))?;
+                    let (name, value) = pair
+                        .split_once(":=")
+                        .with_context(|| format!("parameter {pair:?}: expected name:=value"))?;
                     params.set(name, value.trim_matches(['\'', '"']))?;
                 }
                 "--params-file" => {

@@ -61,13 +61,20 @@ pub fn run(seconds: u64, as_json: bool) -> Result<ExitCode> {
     if as_json {
         println!("{result}");
     } else {
-        println!("{:>10} {:>9} {:>9} {:>9} {:>9}   us, medians of {ROUNDS} rounds", "", "p50", "p99", "p99.9", "max");
+        println!(
+            "{:>10} {:>9} {:>9} {:>9} {:>9}   us, medians of {ROUNDS} rounds",
+            "", "p50", "p99", "p99.9", "max"
+        );
         for name in ["sinew", "zenoh", "datagram", "bus_wait_us"] {
             let values = KEYS.map(|key| result[name][key].as_f64().unwrap_or(f64::NAN));
             let [p50, p99, p999, max] = values;
             println!("{name:>10} {p50:9.1} {p99:9.1} {p999:9.1} {max:9.1}");
         }
-        println!("sinew / raw zenoh: p50 {:.2}, p99 {:.2}; allocations per tick {allocations}", ratio("p50_us"), ratio("p99_us"));
+        println!(
+            "sinew / raw zenoh: p50 {:.2}, p99 {:.2}; allocations per tick {allocations}",
+            ratio("p50_us"),
+            ratio("p99_us")
+        );
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -131,7 +131,10 @@ fn measure(cycles: u64, mut once: impl FnMut() -> Result<()>) -> Result<Value> {
     Ok(micros(&histogram))
 }
 
-fn publisher<'a>(session: &'a sinew_rt::fast_path::FastPath, key: &str) -> Result<zenoh::pubsub::Publisher<'a>> {
+fn publisher<'a>(
+    session: &'a sinew_rt::fast_path::FastPath,
+    key: &str,
+) -> Result<zenoh::pubsub::Publisher<'a>> {
     session
         .session()
         .declare_publisher(format!("bench/{key}"))
