@@ -3,7 +3,7 @@
 //! Each period it sends what is in force on every bus ([`Bridge::begin`]), takes the replies up to the cutoff
 //! ([`Bridge::collect`]), publishes one `ActuatorState` ([`Bridge::finish`]) and judges commands
 //! ([`Bridge::take`]). Before torque: every drive answers, its scaling and watchdog read back equal robot.yaml
-//! ([`ConfigCheck`]), the buses are within budget, and one process is granted the writer epoch ([`arming`]).
+//! ([`ConfigCheck`]), the buses are within budget, and one process is granted the writer epoch ([`WriterGrant`]).
 //!
 //! What may be touched here: the order of the cycle, the start-up check and the arming handshake. What a legal
 //! command is belongs to `guard`, bytes of a drive to `devices`. Invariant: no frame with stiffness leaves

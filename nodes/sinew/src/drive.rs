@@ -91,7 +91,7 @@ fn by_keys(client: &mut Client) -> Result<()> {
     println!("W/S forward  A/D sideways  Q/E turn  space stop  X emergency stop  R reset  Esc release\r");
     let (keys, pressed) = mpsc::channel();
     std::thread::Builder::new().name("keys".into()).spawn(move || {
-        for byte in std::io::stdin().bytes().map_while(Result::ok) {
+        for byte in std::io::stdin().lock().bytes().map_while(Result::ok) {
             if keys.send(byte).is_err() {
                 break;
             }
@@ -160,7 +160,7 @@ impl RawTerminal {
 impl Drop for RawTerminal {
     fn drop(&mut self) {
         // A terminal that is gone needs no mending.
-        if tcsetattr(std::io::stdin(), OptionalActions::Now, &self.before).is_err() {}
+        tcsetattr(std::io::stdin(), OptionalActions::Now, &self.before).ok();
     }
 }
 

@@ -206,7 +206,7 @@ impl<'a> Up<'a> {
     fn mask(&self, set: u32, clear: u32) {
         let twin = ctl::twin_path(self.client.run_dir.path());
         // No twin, no mask: a robot with real buses, or one that is going down.
-        if self.masks.send(&twin, &Ask::Mask { set, clear }).is_err() {}
+        self.masks.send(&twin, &Ask::Mask { set, clear }).ok();
     }
 
     fn draw(&mut self) -> Result<()> {

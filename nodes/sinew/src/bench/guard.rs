@@ -51,6 +51,9 @@ struct InForce {
     sent: Vec<JointCommand>,
 }
 
+/// A change made to one record.
+type Edit = Box<dyn Fn(&mut Record)>;
+
 struct Bench {
     limits: Limits,
     devices: Vec<Device>,
@@ -84,7 +87,7 @@ pub fn run(n: u64, seed: u64, as_json: bool) -> Result<ExitCode> {
     std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
     let result = measure(&robot, &folder, n, seed);
     // This run's own files.
-    if std::fs::remove_dir_all(&folder).is_err() {}
+    std::fs::remove_dir_all(&folder).ok();
     let (report, held) = result?;
     if as_json {
         println!("{report}");
@@ -349,7 +352,7 @@ impl Bench {
         let joint = self.kept.get(at).map_or(0, |r| usize::from(r.joint));
         let limit = self.limits.joints.get(joint).context("joint")?;
         let (beyond, torque) = (limit.q_max_rad + 0.05, 2.5 * limit.tau_max_nm);
-        let edits: [(&str, Box<dyn Fn(&mut Record)>); 3] = [
+        let edits: [(&str, Edit); 3] = [
             ("position", Box::new(move |r| r.values[2] = beyond)),
             ("torque", Box::new(move |r| r.values[6] += torque)),
             ("stale", Box::new(|r| r.based_on -= 50)),

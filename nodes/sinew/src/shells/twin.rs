@@ -262,7 +262,7 @@ impl World<'_> {
             mask: self.mask,
         };
         // Who asked may be gone again.
-        if self.ctl.send(&to, &Tell::Truth(reply)).is_err() {}
+        self.ctl.send(&to, &Tell::Truth(reply)).ok();
     }
 
     /// Never runs faster than real time; a slow machine slows the world down instead of skipping steps.
