@@ -5,7 +5,9 @@ use sinew_rt::clock;
 use sinew_rt::fast_path::{FastPath, Publisher, Subscription};
 use sinew_rt::frame_queue::FrameQueue;
 use sinew_stack::{Goal, Operator};
-use sinew_wire::{ActuatorState, MAX_FRAME, MotionCommand, Request, RobotState, Source};
+use sinew_wire::{
+    ActuatorState, MAX_FRAME, MotionCommand, PolicyCommand, PolicyStatus, Request, RobotState, Source,
+};
 use std::time::Duration;
 
 use crate::shells::ctl::{self, Control, TruthReply};
@@ -26,6 +28,8 @@ pub struct Client {
     pub operator: Operator,
     pub robot_state: Option<RobotState>,
     pub actuator_state: Option<ActuatorState>,
+    /// Time the policy took for its newest targets, microseconds.
+    pub policy_us: Option<u32>,
     ctl: Control,
     last_sent_ns: u64,
     buffer: [u8; MAX_FRAME],
@@ -53,10 +57,11 @@ impl Client {
     /// # Errors
     /// When the session cannot be opened.
     pub fn open(robot: &str, source: Source, run_dir: RunDir) -> Result<Self> {
-        let session = keys::open(robot, run_dir.path(), None, &["control", "bridge"], None)?;
+        let session = keys::open(robot, run_dir.path(), None, &["control", "bridge", "policy"], None)?;
         let motion = session.publisher(&format!("motion/{}", source.0), keys::DEPTH, MAX_FRAME)?;
         let estop = session.publisher(keys::ESTOP, keys::DEPTH, MAX_FRAME)?;
-        let (frames, subscriptions) = keys::hear(&session, &[keys::ROBOT_STATE, keys::ACTUATOR_STATE])?;
+        let (frames, subscriptions) =
+            keys::hear(&session, &[keys::ROBOT_STATE, keys::ACTUATOR_STATE, keys::POLICY_COMMANDS])?;
         let ctl =
             Control::bind(run_dir.path().join(format!("client-{}-{}.ctl", source.0, std::process::id())))?;
         Ok(Self {
@@ -69,6 +74,7 @@ impl Client {
             _subscriptions: subscriptions,
             robot_state: None,
             actuator_state: None,
+            policy_us: None,
             ctl,
             last_sent_ns: 0,
             buffer: [0; MAX_FRAME],
@@ -90,6 +96,10 @@ impl Client {
                 deadline = None;
             } else if let Ok(state) = ActuatorState::decode(bytes) {
                 self.actuator_state = Some(state);
+            } else if let Ok(frame) = PolicyCommand::decode(bytes)
+                && frame.body.status() == PolicyStatus::Targets
+            {
+                self.policy_us = Some(frame.body.run_us);
             }
         }
         heard

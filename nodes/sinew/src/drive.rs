@@ -5,14 +5,14 @@ use serde_json::json;
 use sinew_rt::clock;
 use sinew_stack::Goal;
 use sinew_wire::Source;
-use std::io::{IsTerminal, Read, Write};
+use std::io::{IsTerminal, Read};
 use std::process::ExitCode;
 use std::sync::mpsc;
 use std::time::Duration;
 
 use crate::cli;
 use crate::client::Client;
-use crate::status;
+use crate::status::{self, Rates};
 
 /// How long the robot may take to stand up, and to start walking.
 const STAND_WITHIN: Duration = Duration::from_secs(60);
@@ -119,7 +119,7 @@ fn by_keys(client: &mut Client) -> Result<()> {
                 b'r' => client.operator.set_goal(Goal::Reset),
                 0x1b | 0x03 => {
                     client.operator.set_velocity([0.0; 3]);
-                    println!("\r");
+                    status::below();
                     drop(raw);
                     return client.reach(Goal::Stand, STAND_WITHIN);
                 }
@@ -134,10 +134,7 @@ fn by_keys(client: &mut Client) -> Result<()> {
         }
         client.operator.set_velocity(velocity);
         client.steer()?;
-        if let Some(state) = &client.robot_state {
-            print!("\r\x1b[K{}", status::line(state, 500.0, 1.0));
-            std::io::stdout().flush()?;
-        }
+        status::draw(&status::lines(client, Rates::default()))?;
     }
 }
 

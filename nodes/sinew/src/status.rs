@@ -1,7 +1,8 @@
 //! `sinew status`: a running robot on one page, or as one JSON object.
 use anyhow::Result;
 use serde_json::{Value, json};
-use sinew_wire::{NO_POLICY, RobotState, Source};
+use sinew_wire::{NO_POLICY, Source};
+use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -89,8 +90,20 @@ fn print(status: &Value) {
     }
 }
 
-/// One line for a terminal that is refreshed in place.
-pub fn line(state: &RobotState, rate_hz: f64, rtf: f64) -> String {
+/// Rates as the terminal's own process sees them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rates {
+    /// Robot states heard per second of wall time.
+    pub state_hz: f64,
+    /// Robot time over wall time.
+    pub rtf: f64,
+}
+
+/// Three short lines, refreshed in place: who and what, how fast, how it moves.
+pub fn lines(client: &Client, rates: Rates) -> [String; 3] {
+    let Some(state) = &client.robot_state else {
+        return ["waiting for the processes to find each other ...".into(), String::new(), String::new()];
+    };
     let body = &state.body;
     let [vx, vy, _] = body.velocity_m_s;
     let wz = body.angular_velocity_rad_s[2];
@@ -98,12 +111,41 @@ pub fn line(state: &RobotState, rate_hz: f64, rtf: f64) -> String {
     let hottest = state.joints.iter().map(|j| j.temperature_c).fold(f32::MIN, f32::max);
     let faults = faults(body.faults);
     let faults = if faults.is_empty() { "none" } else { &faults };
-    format!(
-        "{:9} link {:8} {:5}  {rate_hz:4.0} Hz  {rtf:4.2}x real time  height {:.2} m  v {vx:+.2} {vy:+.2} {wz:+.2} for {cx:+.2} {cy:+.2} {cz:+.2}  {hottest:.0} C  lease {}  faults {faults}",
-        body.robot_mode().name(),
-        body.link_state().name(),
-        body.stage().name(),
-        body.height_m,
-        source_name(body.lease_holder),
-    )
+    let missing = client.actuator_state.as_ref().map_or(0, |s| s.body.missing);
+    let policy = client.policy_us.map_or_else(|| "idle".to_owned(), |us| format!("{us} us"));
+    [
+        format!(
+            "{:9} link {:8} ladder {:7} lease {:9} faults {faults}",
+            body.robot_mode().name(),
+            body.link_state().name(),
+            body.stage().name(),
+            source_name(body.lease_holder)
+        ),
+        format!(
+            "{:4.0} Hz  {:4.2}x real time  policy {policy}  late {}  replies missing {missing}",
+            rates.state_hz, rates.rtf, body.policy_misses
+        ),
+        format!(
+            "height {:.2} m  v {vx:+.2} {vy:+.2} {wz:+.2}  asked {cx:+.2} {cy:+.2} {cz:+.2}  {hottest:.0} C",
+            body.height_m
+        ),
+    ]
+}
+
+/// Draws `lines` over the ones drawn before.
+///
+/// # Errors
+/// When the terminal is gone.
+pub fn draw(lines: &[String; 3]) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    for line in lines {
+        write!(out, "\r\x1b[K{line}\r\n")?;
+    }
+    write!(out, "\x1b[3A")?;
+    out.flush()
+}
+
+/// Leaves what was drawn standing and goes below it.
+pub fn below() {
+    println!("\n\n\r");
 }

@@ -10,7 +10,7 @@ use sinew_runner::{
 use sinew_stack::{Goal, Participants};
 use sinew_wire::{RobotMode, Source, WatchTime};
 use std::collections::VecDeque;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use std::time::Duration;
 use crate::cli::{self, Until};
 use crate::client::Client;
 use crate::shells::ctl::{self, Ask, Control};
-use crate::status;
+use crate::status::{self, Rates};
 
 /// How long the processes may take to find each other, and the robot to stand.
 const START_WITHIN: Duration = Duration::from_secs(60);
@@ -130,7 +130,7 @@ impl<'a> Up<'a> {
             }
         }
         if terminal {
-            println!();
+            status::below();
         }
         self.finish()
     }
@@ -174,7 +174,7 @@ impl<'a> Up<'a> {
             match event {
                 Event::Line { name, text, .. } => {
                     if !self.args.json {
-                        println!("\r\x1b[K[{name}] {text}");
+                        println!("\r\x1b[J[{name}] {text}");
                     } else {
                         eprintln!("[{name}] {text}");
                     }
@@ -186,7 +186,7 @@ impl<'a> Up<'a> {
                     {
                         self.failed = Some(format!("{name} ended ({status:?}): {last}"));
                     } else if !self.args.json {
-                        println!("\r\x1b[K[{name}] ended ({status:?}): {last}");
+                        println!("\r\x1b[J[{name}] ended ({status:?}): {last}");
                     }
                     self.mask(0, participant(&name));
                 }
@@ -215,19 +215,15 @@ impl<'a> Up<'a> {
             return Ok(());
         }
         self.drawn_ns = now_ns;
-        let Some(state) = &self.client.robot_state else {
-            print!("\r\x1b[Kwaiting for the processes to find each other ...");
-            return Ok(std::io::stdout().flush()?);
-        };
-        let rate_hz = match (self.heard.front(), self.heard.back()) {
+        let state_hz = match (self.heard.front(), self.heard.back()) {
             (Some(first), Some(last)) if last > first => {
                 (self.heard.len() - 1) as f64 / (last.since_ns(*first) as f64 * 1e-9)
             }
             _ => 0.0,
         };
         let rtf = self.client.truth().map_or(0.0, |truth| truth.rtf);
-        print!("\r\x1b[K{}", status::line(state, rate_hz, rtf));
-        Ok(std::io::stdout().flush()?)
+        let lines = status::lines(&self.client, Rates { state_hz, rtf });
+        Ok(status::draw(&lines)?)
     }
 
     /// Control first: it lies down, damps and releases; bridge and twin outlive it.

@@ -97,7 +97,7 @@ impl<'a> Harness<'a> {
             .map(|kind| child(kind, file, loaded, run_dir.path(), mask, free_run))
             .collect::<Result<Vec<_>>>()?;
         let (supervisor, events) = Supervisor::start(specs, Options::default())?;
-        let session = keys::open(&setup.name, run_dir.path(), None, &["control", "bridge"], None)?;
+        let session = keys::open(&setup.name, run_dir.path(), None, &["control", "bridge", "policy"], None)?;
         let motion = session.publisher("motion/scenario", keys::DEPTH, MAX_FRAME)?;
         let (states, states_subscription) = keys::hear(&session, &[keys::ROBOT_STATE])?;
         let (others, others_subscription) =

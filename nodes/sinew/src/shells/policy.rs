@@ -11,7 +11,7 @@ use super::site::NodeSite;
 pub fn run(site: &NodeSite) -> Result<()> {
     let number = 0;
     let mut policy = site.setup.policy(number, site.boot_id).context("policy refused")?;
-    let session = site.open(None, &["control"])?;
+    let session = site.open(Some("policy"), &["control"])?;
     let mut output = session.publisher(&format!("policy/{number}"), keys::DEPTH, MAX_FRAME)?;
     let (mut states, _subscriptions) = keys::hear(&session, &[keys::ROBOT_STATE])?;
     session.announce("policy")?;
