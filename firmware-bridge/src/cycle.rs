@@ -138,6 +138,7 @@ impl Bridge {
             LinkState::Arming => {
                 self.arming_cycles = 0;
                 self.command_lost = false;
+                self.ladder.reset();
             }
             LinkState::Active => {
                 // The silence of a commander that never says Run counts from here.

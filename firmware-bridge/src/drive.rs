@@ -68,7 +68,8 @@ impl Drive {
         };
         match command.mode() {
             JointMode::Impedance => {}
-            JointMode::Torque => (drive.kp, drive.kd) = (0.0, 0.0),
+            // What does not count is not sent: nobody has guarded it.
+            JointMode::Torque => drive = MitCommand { tau_nm: drive.tau_nm, ..MitCommand::default() },
             JointMode::Disabled => drive = MitCommand::default(),
             // Position, velocity and brake are not modes of this family; the mode set has refused them, and if
             // one came through all the same the joint is damped.

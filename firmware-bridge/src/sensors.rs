@@ -114,8 +114,10 @@ impl Sensors {
             self.imus.get(index).and_then(|s| if s.plan.gyro_id == id { s.gyro.sync } else { s.accel.sync });
         let lag = self.lag(sample.sequence, heard);
         let (Some(lag), Some(slot)) = (lag, self.imus.get_mut(index)) else { return true };
-        // A value at the end of its range is not the motion; an estimator is better off without it.
-        if sample.status.failed || sample.status.saturated {
+        // A rate at the end of its range is not the motion. A force there still says that something hit, and the
+        // estimator knows the range and doubts it; coasting over a hit instead, it would look for the jump of the
+        // velocity in its biases for seconds.
+        if sample.status.failed || (sample.status.saturated && slot.plan.gyro_id == id) {
             return true;
         }
         let half =

@@ -114,3 +114,90 @@ impl StandController {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        reason = "a test that cannot go on has failed"
+    )]
+    use super::*;
+    use nalgebra::{SMatrix, SVector};
+    use sinew_robot::Robot;
+
+    /// Tilt (gravity in the body frame) and height of a trunk whose feet stand on level ground: the plane through
+    /// the feet, in the body frame.
+    fn pose(feet: &[[f64; 3]]) -> ([f64; 3], f64) {
+        let mut ata = SMatrix::<f64, 3, 3>::zeros();
+        let mut atb = SVector::<f64, 3>::zeros();
+        for [x, y, z] in feet {
+            let row = SVector::<f64, 3>::new(*x, *y, 1.0);
+            ata += row * row.transpose();
+            atb += row * *z;
+        }
+        let plane = ata.try_inverse().unwrap() * atb;
+        let normal = Vector3::new(-plane.x, -plane.y, 1.0).normalize();
+        ((-normal).into(), -plane.z * normal.z)
+    }
+
+    #[test]
+    fn the_loop_levels_a_trunk_whose_joints_sag_unevenly() {
+        let robot =
+            Robot::load(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../launch/robots/quad"))
+                .unwrap();
+        let posture = robot.postures.stand.q_rad.clone();
+        let gains = StandGains { kp: 60.0, kd: 2.0 };
+        let mut stand = StandController::new(gains, robot.total_mass_kg(), &posture, &robot.legs);
+        // Joints follow their targets but for a constant error per leg: knees give way at front and left.
+        let sag_rad = [-0.08, -0.12, 0.0, -0.04];
+        let tilt = |g: [f64; 3]| g[0].hypot(g[1]).atan2(-g[2]);
+        let mut out = ArrayVec::new();
+        let (mut first, mut last) = (None, (0.0, 0.0));
+        for _ in 0..5_000 {
+            stand.command(&robot.legs, [0.0, 0.0, -1.0], 1.0, &mut out);
+            let feet: Vec<[f64; 3]> = robot
+                .legs
+                .iter()
+                .zip(sag_rad)
+                .map(|(leg, sag)| {
+                    let mut q = leg.joints.map(|joint| f64::from(out[joint].q_rad));
+                    q[2] += sag;
+                    leg.foot_position(q)
+                })
+                .collect();
+            let (projected_gravity, height_m) = pose(&feet);
+            last = (tilt(projected_gravity), height_m);
+            first.get_or_insert(last);
+            stand.step(&robot.legs, &StandView { projected_gravity, feet_m: &feet }, 0.002);
+        }
+        let first = first.unwrap();
+        assert!(first.0 > 0.03, "the sag tilts it by {:.3} rad", first.0);
+        assert!(last.0 < 0.003, "levelled to {:.4} rad", last.0);
+        assert!((last.1 - stand.height_m).abs() < 0.004, "{:.4} of {:.4} m", last.1, stand.height_m);
+        // A trunk that stands as it should is left alone.
+        let mut level = StandController::new(gains, robot.total_mass_kg(), &posture, &robot.legs);
+        let feet: Vec<_> = robot.legs.iter().map(|leg| leg.foot_position(leg.select(&posture))).collect();
+        level.step(&robot.legs, &StandView { projected_gravity: [0.0, 0.0, -1.0], feet_m: &feet }, 1.0);
+        assert!(level.correction_m.iter().all(|c| c.abs() < 1e-6));
+    }
+
+    #[test]
+    fn corrections_are_bounded_and_unknown_feet_change_nothing() {
+        let robot =
+            Robot::load(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../launch/robots/quad"))
+                .unwrap();
+        let posture = robot.postures.stand.q_rad.clone();
+        let gains = StandGains { kp: 60.0, kd: 2.0 };
+        let mut stand = StandController::new(gains, robot.total_mass_kg(), &posture, &robot.legs);
+        stand.step(&robot.legs, &StandView { projected_gravity: [0.7, 0.0, -0.7], feet_m: &[] }, 10.0);
+        assert!(stand.correction_m.iter().all(|c| *c == 0.0));
+        let feet: Vec<_> = robot.legs.iter().map(|leg| leg.foot_position(leg.select(&posture))).collect();
+        for _ in 0..10_000 {
+            stand.step(&robot.legs, &StandView { projected_gravity: [0.7, 0.2, -0.6], feet_m: &feet }, 0.002);
+        }
+        assert!(stand.correction_m.iter().all(|c| c.abs() <= CORRECTION_MAX_M));
+        assert!(stand.correction_m.iter().any(|c| c.abs() == CORRECTION_MAX_M));
+    }
+}

@@ -7,6 +7,7 @@
 //!
 //! What may be touched here: how cores are composed and judged. What a core does belongs to its room.
 //! Invariant: nothing here reads a clock or a socket; equal inputs give equal bits.
+mod check;
 mod events;
 mod inbox;
 mod inline;

@@ -3,6 +3,8 @@
 //! Closed schema, absolute step times, one seed. A wrong file is refused with line, field and what was expected.
 use serde::Deserialize;
 
+use crate::check::check;
+
 /// One run.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
@@ -278,44 +280,8 @@ impl Scenario {
     pub fn parse(file: &str, text: &str) -> Result<Self, ScenarioError> {
         let scenario: Self = serde_saphyr::from_str(text)
             .map_err(|e| ScenarioError::Parse { file: file.into(), message: e.to_string() })?;
-        scenario.check(file)?;
+        check(&scenario, file)?;
         Ok(scenario)
-    }
-
-    fn check(&self, file: &str) -> Result<(), ScenarioError> {
-        let range = |field: &str, found: f64, least: f64, most: f64| {
-            if (least..=most).contains(&found) {
-                return Ok(());
-            }
-            Err(ScenarioError::Value {
-                file: file.into(),
-                field: field.into(),
-                expected: format!("{least} to {most}"),
-                found: found.to_string(),
-            })
-        };
-        range("duration_s", self.duration_s, 0.1, 3600.0)?;
-        range("noise_scale", self.noise_scale, 0.0, 100.0)?;
-        range("payload_kg", self.payload_kg, 0.0, 1000.0)?;
-        range("friction", self.friction.unwrap_or(0.7), 0.0, 10.0)?;
-        range("latency_ticks", self.latency_ticks as f64, 0.0, 100.0)?;
-        for goal in &self.goals {
-            range("goals.at_s", goal.at_s, 0.0, self.duration_s)?;
-            if goal.goal == GoalName::Policy {
-                range("goals.policy", f64::from(goal.policy), 0.0, self.policies.len() as f64 - 1.0)?;
-            }
-        }
-        range("segments.from_s", self.segments.from_s, 0.0, self.duration_s)?;
-        if !self.segments.velocities.is_empty() {
-            range("segments.for_s", self.segments.for_s, 1.1, self.duration_s)?;
-        }
-        for velocity in self.segments.velocities.iter().flatten() {
-            range("segments.velocities", f64::from(*velocity), -5.0, 5.0)?;
-        }
-        for event in &self.events {
-            range("events.at_s", event.at_s(), 0.0, self.duration_s)?;
-        }
-        Ok(())
     }
 
     /// The velocity segments in steps of `period_ns`.

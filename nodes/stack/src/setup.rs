@@ -65,6 +65,15 @@ pub enum SetupError {
     NoPolicy { number: usize, count: usize },
 }
 
+impl SetupError {
+    /// A model was read whole and judged unfit: what a negative control waits for. A file that is missing or damaged is
+    /// no such verdict.
+    #[must_use]
+    pub fn is_policy_refusal(&self) -> bool {
+        matches!(self, Self::Policy(_))
+    }
+}
+
 impl Setup {
     /// Reads the named manifests; nothing is built yet.
     ///

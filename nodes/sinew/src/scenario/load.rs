@@ -29,6 +29,6 @@ pub fn load(file: &Path, seed: Option<u64>) -> Result<std::result::Result<Loaded
     let setup = Setup::of(&scenario, robot, &Models::of(file, &folder));
     Ok(match setup {
         Ok(setup) => Ok(Loaded { scenario, setup }),
-        Err(error) => Err(Row::refused(&scenario, &error.to_string())),
+        Err(error) => Err(Row::refused(&scenario, &error)),
     })
 }

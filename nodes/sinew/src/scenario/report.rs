@@ -1,7 +1,7 @@
 //! What a run says to people and to programs.
 use anyhow::Result;
 use serde::Serialize;
-use sinew_stack::{Outcome, Scenario, Score};
+use sinew_stack::{Outcome, Scenario, Score, SetupError};
 use std::fmt;
 
 /// One run.
@@ -9,6 +9,8 @@ use std::fmt;
 pub struct Row {
     pub name: String,
     pub seed: u64,
+    /// A negative control: it passes when the run fails, and its figures are left out of a summary.
+    pub negative: bool,
     pub passed: bool,
     #[serde(flatten)]
     pub score: Score,
@@ -29,6 +31,7 @@ impl Row {
         let mut row = Self {
             name: scenario.name.clone(),
             seed: scenario.seed,
+            negative: scenario.expect.fails,
             passed: outcome.score.passed,
             score: outcome.score,
             saturated_ticks: outcome.saturated_ticks,
@@ -47,12 +50,14 @@ impl Row {
         row
     }
 
-    /// A robot that refused to begin.
-    pub fn refused(scenario: &Scenario, reason: &str) -> Self {
-        let score = Score { passed: scenario.expect.policy_refused, ..Score::default() };
+    /// A robot that refused to begin; as expected only where the policy itself was judged unfit.
+    pub fn refused(scenario: &Scenario, error: &SetupError) -> Self {
+        let expected = scenario.expect.policy_refused && error.is_policy_refusal();
+        let score = Score { passed: expected, ..Score::default() };
         Self {
             name: scenario.name.clone(),
             seed: scenario.seed,
+            negative: scenario.expect.policy_refused,
             passed: score.passed,
             score,
             saturated_ticks: 0,
@@ -62,7 +67,7 @@ impl Row {
             steps: 0,
             messages: 0,
             pids: Vec::new(),
-            refused: Some(reason.to_owned()),
+            refused: Some(error.to_string()),
         }
     }
 }
@@ -97,15 +102,17 @@ pub fn json(rows: &[Row], folder: bool) -> Result<String> {
     if let ([row], false) = (rows, folder) {
         return Ok(serde_json::to_string(row)?);
     }
-    let most = |f: fn(&Score) -> Option<f64>| rows.iter().filter_map(|r| f(&r.score)).reduce(f64::max);
+    let positive = || rows.iter().filter(|r| !r.negative);
+    let most = |f: fn(&Score) -> Option<f64>| positive().filter_map(|r| f(&r.score)).reduce(f64::max);
     Ok(serde_json::to_string(&serde_json::json!({
         "runs": rows.len(),
         "passed": rows.iter().all(|r| r.passed),
-        "falls": rows.iter().map(|r| r.score.falls).sum::<u64>(),
+        "negative_controls": rows.len() - positive().count(),
+        "falls": positive().map(|r| r.score.falls).sum::<u64>(),
         "rmse_vx": most(|s| s.rmse_vx),
         "rmse_vy": most(|s| s.rmse_vy),
         "rmse_wz": most(|s| s.rmse_wz),
-        "stale_accepted": rows.iter().map(|r| r.score.stale_accepted).sum::<u64>(),
+        "stale_accepted": positive().map(|r| r.score.stale_accepted).sum::<u64>(),
         "results": rows,
     }))?)
 }

@@ -1,0 +1,179 @@
+//! A policy begins where the joints are, and ends in Stand.
+use sinew_guard::Fault;
+use sinew_wire::{JointCommand, LeaseRefusal, NO_POLICY, Request, RobotMode};
+
+use crate::rig::{Rig, standing};
+
+fn far(_: u64, stand: &[f64]) -> Option<Vec<JointCommand>> {
+    Some(stand.iter().map(|q| JointCommand::impedance(*q as f32 + 0.9, 0.0, 0.0, 30.0, 1.0)).collect())
+}
+
+fn silent(_: u64, _: &[f64]) -> Option<Vec<JointCommand>> {
+    None
+}
+
+fn no_number(_: u64, stand: &[f64]) -> Option<Vec<JointCommand>> {
+    let mut joints = standing(0, stand)?;
+    joints[3].q_rad = f32::NAN;
+    Some(joints)
+}
+
+/// Leaves the two front hips alone.
+fn partial(_: u64, stand: &[f64]) -> Option<Vec<JointCommand>> {
+    let mut joints = standing(0, stand)?;
+    joints[0] = JointCommand::default();
+    joints[3] = JointCommand::default();
+    Some(joints)
+}
+
+fn refused(thought: crate::rig::Thought) -> Rig {
+    let mut rig = Rig::stand();
+    rig.thought = Some(thought);
+    rig.request(Request::Policy, 0);
+    assert_eq!(rig.seen.body.active_policy, 0, "it runs beside Stand until its first output");
+    rig.ticks(60);
+    assert_eq!((rig.mode(), rig.seen.body.active_policy), (RobotMode::Stand, NO_POLICY));
+    rig
+}
+
+#[test]
+fn a_first_action_far_away_is_not_followed() {
+    let rig = refused(far);
+    assert_eq!(rig.seen.body.lease_refusal, LeaseRefusal::Guard as u8);
+    assert!(rig.command.joints.iter().all(|j| (j.kp - 60.0).abs() < 1e-3));
+}
+
+#[test]
+fn a_policy_that_says_nothing_or_nonsense_never_begins() {
+    refused(silent);
+    refused(no_number);
+}
+
+#[test]
+fn an_unknown_policy_is_refused() {
+    let mut rig = Rig::stand();
+    rig.request(Request::Policy, 7);
+    assert_eq!((rig.seen.body.active_policy, rig.mode()), (NO_POLICY, RobotMode::Stand));
+    assert_eq!(rig.seen.body.lease_refusal, LeaseRefusal::Guard as u8);
+}
+
+#[test]
+fn stand_calls_off_a_policy_that_has_not_begun() {
+    let mut rig = Rig::stand();
+    rig.thought = Some(standing);
+    rig.request(Request::Policy, 0);
+    rig.request(Request::Stand, 0);
+    rig.ticks(60);
+    assert_eq!((rig.mode(), rig.seen.body.active_policy), (RobotMode::Stand, NO_POLICY));
+}
+
+#[test]
+fn a_second_policy_does_not_slip_in_under_the_first() {
+    let mut rig = Rig::policy();
+    let activation = rig.seen.body.activation;
+    rig.request(Request::Policy, 1);
+    assert_eq!((rig.seen.body.active_policy, rig.seen.body.activation), (0, activation));
+    assert_eq!(rig.seen.body.lease_refusal, LeaseRefusal::State as u8);
+    rig.request(Request::Policy, 0);
+    assert_eq!((rig.mode(), rig.seen.body.activation), (RobotMode::Policy, activation));
+}
+
+#[test]
+fn a_policy_that_dies_hands_over_to_stand_after_two_misses() {
+    let mut rig = Rig::policy();
+    rig.ticks(100);
+    rig.thought = Some(silent);
+    let mut ticks = 0;
+    while rig.mode() == RobotMode::Policy {
+        rig.tick();
+        ticks += 1;
+    }
+    assert_eq!(rig.mode(), RobotMode::Stand);
+    assert!((10..=24).contains(&ticks), "{ticks}");
+    assert!(rig.control.faults().contains(Fault::PolicyLost));
+    rig.ticks(500);
+    assert_eq!(rig.mode(), RobotMode::Stand);
+    // Started anew it is judged anew.
+    rig.thought = Some(standing);
+    rig.request(Request::Policy, 0);
+    rig.until(RobotMode::Policy);
+    assert!(!rig.control.faults().contains(Fault::PolicyLost));
+}
+
+#[test]
+fn a_policy_that_talks_nonsense_hands_over_to_stand_and_the_nonsense_is_not_followed() {
+    let mut rig = Rig::policy();
+    rig.ticks(100);
+    rig.thought = Some(no_number);
+    for _ in 0..20 {
+        rig.tick();
+        assert!(rig.command.joints.iter().all(JointCommand::is_finite));
+    }
+    assert_eq!(rig.mode(), RobotMode::Stand);
+    assert!(rig.control.faults().contains(Fault::PolicyFault));
+}
+
+#[test]
+fn a_lost_lease_and_a_silent_operator_lead_to_stand() {
+    let mut rig = Rig::policy();
+    rig.request(Request::Release, 0);
+    rig.tick();
+    assert_eq!(rig.mode(), RobotMode::Stand);
+
+    let mut rig = Rig::policy();
+    rig.velocity = [0.3, 0.0, 0.0];
+    rig.ticks(200);
+    assert!((rig.seen.body.command[0] - 0.3).abs() < 1e-4);
+    rig.operator_alive = false;
+    for tick in 1..=520u32 {
+        rig.tick();
+        let (vx, mode) = (rig.seen.body.command[0], rig.mode());
+        // Heartbeats come every 10 ticks, the ramp takes 0.3 m/s in 38.
+        if tick < 40 {
+            assert!((vx - 0.3).abs() < 1e-4, "tick {tick}");
+        }
+        if tick > 50 + 38 {
+            assert_eq!(vx, 0.0, "tick {tick}");
+        }
+        if tick <= 490 {
+            assert_eq!(mode, RobotMode::Policy, "tick {tick}");
+        }
+    }
+    assert_eq!(rig.mode(), RobotMode::Stand);
+}
+
+#[test]
+fn the_velocity_is_bounded_and_ramped() {
+    let mut rig = Rig::policy();
+    rig.velocity = [100.0, -100.0, 100.0];
+    let mut last = [0.0; 3];
+    for _ in 0..500 {
+        rig.tick();
+        let now = rig.seen.body.command;
+        for ((a, b), rate) in last.iter().zip(now).zip([4.0, 4.0, 8.0]) {
+            assert!((b - a).abs() <= rate * 0.002 + 1e-6);
+        }
+        last = now;
+    }
+    assert_eq!(last, [1.2, -0.5, 1.0]);
+    rig.request(Request::Stand, 0);
+    assert_eq!(rig.seen.body.command, [0.0; 3]);
+}
+
+#[test]
+fn joints_that_a_policy_leaves_alone_are_held() {
+    let mut rig = Rig::stand();
+    let before: Vec<f32> = rig.command.joints.iter().map(|j| j.q_rad).collect();
+    rig.thought = Some(partial);
+    rig.request(Request::Policy, 0);
+    rig.until(RobotMode::Policy);
+    for _ in 0..400 {
+        rig.tick();
+        for joint in [0, 3] {
+            let told = rig.command.joints[joint];
+            assert!((told.q_rad - before[joint]).abs() < 0.02, "{}", told.q_rad);
+            assert!((told.kp - 60.0).abs() < 1e-3 && (told.kd - 2.0).abs() < 1e-3);
+        }
+    }
+    assert!((rig.command.joints[1].kp - 30.0).abs() < 1e-3, "the others are the policy's");
+}

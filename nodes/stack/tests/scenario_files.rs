@@ -1,0 +1,110 @@
+//! Scenario files: those of the tree fit their robot, wrong ones are refused with the place and what was expected.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a failing set-up is a failing test
+mod support;
+
+use sinew_robot::Robot;
+use sinew_stack::{Scenario, resolve};
+
+const GOOD: &str = "name: good
+robot: quad
+policies: [quad_walk]
+duration_s: 5
+goals:
+  - {at_s: 0, goal: stand}
+  - {at_s: 2, goal: policy, policy: 0}
+segments:
+  from_s: 2
+  for_s: 2
+  velocities:
+    - [0.5, 0, 0]
+events:
+  - {kind: stop, at_s: 3, for_s: 1, target: bridge}
+expect:
+  falls: 0
+";
+
+#[test]
+fn every_file_of_the_tree_fits_its_robot() {
+    let files = support::scenario_files();
+    assert!(files.len() > 30, "found only {}", files.len());
+    for file in files {
+        let scenario = support::read(&file);
+        assert_eq!(
+            Some(scenario.name.as_str()),
+            file.file_stem().and_then(|s| s.to_str()),
+            "name and file differ"
+        );
+        assert!(!scenario.about.is_empty(), "{}: says nothing about itself", file.display());
+        let robot = Robot::load(&support::robot_folder(&scenario.robot)).unwrap();
+        resolve(&scenario, &robot, &file.display().to_string()).unwrap();
+    }
+}
+
+#[test]
+fn a_wrong_file_is_refused_with_its_place() {
+    Scenario::parse("good.yaml", GOOD).unwrap();
+    // What is written instead, and what the refusal must name.
+    let table: &[(&str, &str, &[&str])] = &[
+        ("duration_s: 5", "duration: 5", &["line 4", "duration"]),
+        ("duration_s: 5", "duration_s: long", &["line 4"]),
+        ("duration_s: 5", "duration_s: .nan", &["duration_s", "0.1 to 3600", "NaN"]),
+        ("duration_s: 5", "duration_s: 0", &["duration_s", "0.1 to 3600", "0"]),
+        ("  falls: 0\n", "", &["line"]),
+        ("goal: stand", "goal: fly", &["line 6", "fly"]),
+        ("at_s: 2, goal", "at_s: 9, goal", &["goals.at_s", "0 to 5", "9"]),
+        ("policy: 0}", "policy: 1}", &["goals.policy", "0 to 0", "1"]),
+        ("robot: quad", "robot: ../quad", &["robot", "letters", "../quad"]),
+        ("[quad_walk]", "[\"../x\"]", &["policies", "letters", "../x"]),
+        ("for_s: 2", "for_s: 1", &["segments.for_s", "1.1"]),
+        ("[0.5, 0, 0]", "[50, 0, 0]", &["segments.velocities", "-5 to 5", "50"]),
+        ("[0.5, 0, 0]", "[0.5, 0]", &["line 12"]),
+        ("target: bridge", "target: brigde", &["line 14", "brigde"]),
+        ("kind: stop", "kind: pause", &["line 14", "pause"]),
+        ("at_s: 3, for_s: 1", "at_s: 30, for_s: 1", &["events.at_s", "0 to 5", "30"]),
+        ("at_s: 3, for_s: 1", "at_s: 3, for_s: -1", &["events.for_s", "-1"]),
+        ("falls: 0", "fals: 0", &["line 16", "fals"]),
+        ("falls: 0", "mode: Standing", &["expect.mode", "Stand", "Standing"]),
+        ("falls: 0", "faults: [comand_lost]", &["expect.faults", "command_lost", "comand_lost"]),
+        ("falls: 0", "refusals: [age]", &["expect.refusals", "Age", "age"]),
+        ("falls: 0", "rmse_vx: -1", &["expect.rmse_vx", "-1"]),
+        ("falls: 0", "fails: true", &["expect.fails", "an assertion"]),
+    ];
+    for (right, wrong, said) in table {
+        assert!(GOOD.contains(right), "{right} is not in the good file");
+        let error = Scenario::parse("bad.yaml", &GOOD.replace(right, wrong)).expect_err(wrong).to_string();
+        assert!(error.starts_with("bad.yaml: "), "{error}");
+        for word in *said {
+            assert!(error.contains(word), "{wrong:?}: {word:?} is missing in {error:?}");
+        }
+    }
+}
+
+#[test]
+fn an_event_on_a_part_the_robot_does_not_have_is_refused() {
+    let robot = Robot::load(&support::robot_folder("quad")).unwrap();
+    for (event, said) in [
+        ("{kind: torque_loss, at_s: 1, for_s: 1, joint: tail}", ["events.joint", "FR_hip", "tail"]),
+        ("{kind: bus_silent, at_s: 1, for_s: 1, bus: can9}", ["events.bus", "can0", "can9"]),
+    ] {
+        let text = GOOD.replace("{kind: stop, at_s: 3, for_s: 1, target: bridge}", event);
+        let error = resolve(&support::parse(&text), &robot, "bad.yaml").expect_err(event).to_string();
+        assert!(said.iter().all(|word| error.contains(word)), "{error}");
+    }
+}
+
+#[test]
+fn a_model_with_swapped_joints_is_refused_and_a_missing_one_is_no_such_verdict() {
+    let mut refused = 0;
+    for file in support::scenario_files() {
+        let scenario = support::read(&file);
+        if scenario.expect.policy_refused {
+            let error = support::setup(&scenario, &file).expect_err(&scenario.name);
+            assert!(error.is_policy_refusal() && error.to_string().contains("golden"), "{error}");
+            refused += 1;
+        }
+    }
+    assert_eq!(refused, 2);
+    let missing = support::parse(&GOOD.replace("[quad_walk]", "[quad_run]"));
+    let error = support::setup(&missing, &support::root().join("test.yaml")).expect_err("no such file");
+    assert!(!error.is_policy_refusal(), "{error}");
+}
