@@ -261,6 +261,7 @@ proptest! {
             frame.header.set_based_on(FrameId { boot_id: OWN_BOOT, seq: based_on });
             frame.body.velocity = [sent.velocity, 0.0, 0.0];
             let (holder, epoch) = (desk.arbiter.holder(), desk.arbiter.epoch());
+            let refused = desk.arbiter.refused();
             let granted = desk.hear(&frame);
             let stop = matches!(request, Request::Damping | Request::EStop);
             if stop {
@@ -286,7 +287,7 @@ proptest! {
                 }
                 alive = Some((sent.source, sent.boot, desk.tick));
             } else if holder.is_some() && after.is_some() {
-                let heard = (Source(frame.header.source), frame.header.seq) == desk.arbiter.last();
+                let heard = desk.arbiter.refused() == refused;
                 if let Some(alive) = alive.as_mut()
                     && heard && !stop
                     && (alive.0, alive.1) == (sent.source, sent.boot)
