@@ -2,6 +2,9 @@
 
 pub mod graph;
 pub mod protobuf;
+mod read;
+mod tensor;
+mod write;
 
 pub use graph::{
     Attribute, AttributeValue, Constant, ConstantData, Dimension, Graph, GraphError, Node, Port,
