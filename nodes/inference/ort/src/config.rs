@@ -92,7 +92,9 @@ pub enum ConfigError {
     #[error("runtime.providers: `{0}` stands there twice; expected each once; remove one")]
     Twice(String),
     /// `require` is not among the providers.
-    #[error("runtime.require: found `{found}`; expected one of the providers {listed}; add it or require another")]
+    #[error(
+        "runtime.require: found `{found}`; expected one of the providers {listed}; add it or require another"
+    )]
     Require {
         /// As written.
         found: String,

@@ -163,8 +163,15 @@ const ROCM_OPTIONS: &[&str] = &[
     "tunable_op_tuning_enable",
 ];
 
-const VITIS_OPTIONS: &[&str] =
-    &["cache_dir", "cache_key", "config_file", "enable_cache_file_io_in_mem", "opt_level", "target", "xclbin"];
+const VITIS_OPTIONS: &[&str] = &[
+    "cache_dir",
+    "cache_key",
+    "config_file",
+    "enable_cache_file_io_in_mem",
+    "opt_level",
+    "target",
+    "xclbin",
+];
 
 const OPENVINO_OPTIONS: &[&str] = &[
     "cache_dir",
@@ -325,7 +332,9 @@ pub enum NameError {
         found: String,
     },
     /// An option of a provider that is not asked for: it would do nothing, in silence.
-    #[error("option `{found}`: `{provider}` is not among the providers {listed}; name it there or remove the option")]
+    #[error(
+        "option `{found}`: `{provider}` is not among the providers {listed}; name it there or remove the option"
+    )]
     NotListed {
         /// As written.
         found: String,

@@ -7,16 +7,6 @@ use std::path::Path;
 
 use sinew_inference::TensorInfo;
 
-/// When engines may be built.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Build {
-    /// Only by `sinew model build`; a node without a valid cache refuses to start.
-    #[default]
-    Offline,
-    /// By `sinew model build` during installation; for the node the same as offline.
-    Install,
-}
-
 /// Smallest, likeliest and largest shape of one input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Profile {
@@ -30,35 +20,23 @@ pub struct Profile {
     pub max: Vec<usize>,
 }
 
-/// Types the builder may use beyond those in the graph; legacy since TensorRT 11 knows only the graph's.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Precision {
-    /// Those of the graph.
-    #[default]
-    Graph,
-    /// FP16 where the builder likes it.
-    Fp16,
-    /// INT8 with the graph's scales.
-    Int8,
-}
-
 /// `[runtime.tensorrt]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TensorRt {
-    /// When to build.
-    pub build: Build,
-    /// Scratch memory of the builder, MiB.
-    pub workspace_mb: u64,
-    /// 0 (quick) to 5 (thorough).
-    pub builder_level: u8,
-    /// Core of the deep-learning accelerator; none when below zero.
-    pub dla_core: i32,
+    /// Scratch memory of the builder, MiB; the provider's default when none.
+    pub workspace_mb: Option<u32>,
+    /// 0 (quick) to 5 (thorough); the provider's default when none.
+    pub builder_level: Option<u32>,
+    /// Core of the deep-learning accelerator.
+    pub dla_core: Option<u32>,
     /// Replay the whole run as one CUDA graph.
     pub cuda_graph: bool,
     /// Keep kernel timings between builds.
     pub timing_cache: bool,
-    /// Types beyond the graph's.
-    pub precision: Precision,
+    /// FP16 where the builder likes it, beyond the graph's types. Legacy: TensorRT 11 knows only the graph's.
+    pub fp16: bool,
+    /// INT8 with the graph's scales, likewise.
+    pub int8: bool,
     /// Pinned shapes, by input.
     pub profiles: Vec<Profile>,
 }
@@ -66,13 +44,13 @@ pub struct TensorRt {
 impl Default for TensorRt {
     fn default() -> Self {
         Self {
-            build: Build::Offline,
-            workspace_mb: 512,
-            builder_level: 3,
-            dla_core: -1,
+            workspace_mb: None,
+            builder_level: None,
+            dla_core: None,
             cuda_graph: false,
             timing_cache: true,
-            precision: Precision::Graph,
+            fp16: false,
+            int8: false,
             profiles: Vec::new(),
         }
     }
@@ -105,14 +83,14 @@ impl TensorRt {
     /// Checks numbers, and that profiles pin each of `inputs` around its own shape.
     pub fn check(&self, inputs: &[TensorInfo]) -> Result<(), TensorRtError> {
         let range = |field, found: String, expected| Err(TensorRtError::Range { field, found, expected });
-        if !(1..=65_536).contains(&self.workspace_mb) {
-            return range("workspace_mb", self.workspace_mb.to_string(), "1 to 65536");
+        if let Some(mb) = self.workspace_mb.filter(|mb| !(1..=1 << 20).contains(mb)) {
+            return range("workspace_mb", mb.to_string(), "1 to 1048576");
         }
-        if self.builder_level > 5 {
-            return range("builder_level", self.builder_level.to_string(), "0 to 5");
+        if let Some(level) = self.builder_level.filter(|level| *level > 5) {
+            return range("builder_level", level.to_string(), "0 to 5");
         }
-        if !(-1..=15).contains(&self.dla_core) {
-            return range("dla_core", self.dla_core.to_string(), "-1 (none) to 15");
+        if let Some(core) = self.dla_core.filter(|core| *core > 7) {
+            return range("dla_core", core.to_string(), "0 to 7");
         }
         if self.profiles.is_empty() {
             return Ok(());
@@ -144,38 +122,64 @@ impl TensorRt {
         Ok(())
     }
 
-    /// The provider's options, engines and timings under `cache` with names that begin with `prefix`.
-    pub fn options(&self, cache: &Path, prefix: &str) -> Vec<(String, String)> {
-        let flag = |on: bool| if on { "1" } else { "0" }.to_owned();
-        let path = cache.display().to_string();
-        let mut options: Vec<(&str, String)> = vec![
-            ("trt_engine_cache_enable", flag(true)),
-            ("trt_engine_cache_path", path.clone()),
-            ("trt_engine_cache_prefix", prefix.to_owned()),
-            ("trt_max_workspace_size", (self.workspace_mb << 20).to_string()),
-            ("trt_builder_optimization_level", self.builder_level.to_string()),
-            ("trt_cuda_graph_enable", flag(self.cuda_graph)),
-            ("trt_timing_cache_enable", flag(self.timing_cache)),
-        ];
-        if self.timing_cache {
-            options.push(("trt_timing_cache_path", path));
+    /// Options that an engine is built with; they are part of its key. `timings` is where measured kernel timings
+    /// are kept between builds.
+    pub fn build_options(&self, timings: Option<&Path>) -> Vec<(String, String)> {
+        let mut options = self.engine_options();
+        if let Some(folder) = timings.filter(|_| self.timing_cache) {
+            options.push(("trt_timing_cache_enable".to_owned(), flag(true)));
+            options.push(("trt_timing_cache_path".to_owned(), folder.display().to_string()));
         }
-        if self.dla_core >= 0 {
-            options.push(("trt_dla_enable", flag(true)));
-            options.push(("trt_dla_core", self.dla_core.to_string()));
+        options
+    }
+
+    /// Options that a prepared engine runs with: nothing that could build another.
+    pub fn run_options(&self) -> Vec<(String, String)> {
+        let mut options = self.dla_options();
+        options.push(("trt_engine_cache_enable".to_owned(), flag(false)));
+        options.push(("trt_timing_cache_enable".to_owned(), flag(false)));
+        options.push(("trt_cuda_graph_enable".to_owned(), flag(self.cuda_graph)));
+        options
+    }
+
+    /// What the engine itself depends on, `key=value`, sorted: for its key.
+    pub fn key_options(&self) -> Vec<String> {
+        let mut lines: Vec<String> = self.engine_options().iter().map(|(k, v)| format!("{k}={v}")).collect();
+        lines.sort();
+        lines
+    }
+
+    fn dla_options(&self) -> Vec<(String, String)> {
+        let Some(core) = self.dla_core else { return Vec::new() };
+        vec![("trt_dla_enable".to_owned(), flag(true)), ("trt_dla_core".to_owned(), core.to_string())]
+    }
+
+    fn engine_options(&self) -> Vec<(String, String)> {
+        let mut options = self.dla_options();
+        let mut push = |key: &str, value: String| options.push((key.to_owned(), value));
+        if let Some(mb) = self.workspace_mb {
+            push("trt_max_workspace_size", (u64::from(mb) << 20).to_string());
         }
-        match self.precision {
-            Precision::Graph => {}
-            Precision::Fp16 => options.push(("trt_fp16_enable", flag(true))),
-            Precision::Int8 => options.push(("trt_int8_enable", flag(true))),
+        if let Some(level) = self.builder_level {
+            push("trt_builder_optimization_level", level.to_string());
+        }
+        if self.fp16 {
+            push("trt_fp16_enable", flag(true));
+        }
+        if self.int8 {
+            push("trt_int8_enable", flag(true));
         }
         if !self.profiles.is_empty() {
-            options.push(("trt_profile_min_shapes", shapes(&self.profiles, |p| &p.min)));
-            options.push(("trt_profile_opt_shapes", shapes(&self.profiles, |p| &p.opt)));
-            options.push(("trt_profile_max_shapes", shapes(&self.profiles, |p| &p.max)));
+            push("trt_profile_min_shapes", shapes(&self.profiles, |p| &p.min));
+            push("trt_profile_opt_shapes", shapes(&self.profiles, |p| &p.opt));
+            push("trt_profile_max_shapes", shapes(&self.profiles, |p| &p.max));
         }
-        options.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+        options
     }
+}
+
+fn flag(on: bool) -> String {
+    if on { "1" } else { "0" }.to_owned()
 }
 
 /// `name:1x3x320x320,other:1x10`, the notation of the provider.
@@ -194,54 +198,69 @@ mod tests {
     use crate::provider::Provider;
 
     fn images() -> TensorInfo {
-        TensorInfo { name: "images".into(), shape: vec![1, 3, 320, 320] }
+        TensorInfo::f32("images", [1, 3, 320, 320])
     }
 
     fn full() -> TensorRt {
         let shape = |s: usize| vec![1, 3, s, s];
-        let images =
-            Profile { tensor: "images".into(), min: shape(160), opt: shape(320), max: shape(640) };
+        let images = Profile { tensor: "images".into(), min: shape(160), opt: shape(320), max: shape(640) };
         TensorRt {
-            workspace_mb: 256,
-            builder_level: 5,
-            dla_core: 1,
+            workspace_mb: Some(256),
+            builder_level: Some(5),
+            dla_core: Some(1),
             cuda_graph: true,
-            precision: Precision::Fp16,
+            fp16: true,
             profiles: vec![images],
             ..TensorRt::default()
         }
     }
 
+    fn lines(options: &[(String, String)]) -> Vec<String> {
+        for (key, _) in options {
+            Provider::TensorRt.check_option(key).unwrap();
+        }
+        options.iter().map(|(k, v)| format!("{k}={v}")).collect()
+    }
+
     #[test]
     fn the_section_becomes_exactly_these_options() {
-        let options = full().options(Path::new("/state/engines"), "abc");
-        let lines: Vec<String> = options.iter().map(|(k, v)| format!("{k}={v}")).collect();
         assert_eq!(
-            lines,
+            lines(&full().build_options(Some(Path::new("/state/timings")))),
             [
-                "trt_engine_cache_enable=1",
-                "trt_engine_cache_path=/state/engines",
-                "trt_engine_cache_prefix=abc",
-                "trt_max_workspace_size=268435456",
-                "trt_builder_optimization_level=5",
-                "trt_cuda_graph_enable=1",
-                "trt_timing_cache_enable=1",
-                "trt_timing_cache_path=/state/engines",
                 "trt_dla_enable=1",
                 "trt_dla_core=1",
+                "trt_max_workspace_size=268435456",
+                "trt_builder_optimization_level=5",
                 "trt_fp16_enable=1",
                 "trt_profile_min_shapes=images:1x3x160x160",
                 "trt_profile_opt_shapes=images:1x3x320x320",
                 "trt_profile_max_shapes=images:1x3x640x640",
+                "trt_timing_cache_enable=1",
+                "trt_timing_cache_path=/state/timings",
             ]
         );
-        for (key, _) in options {
-            Provider::TensorRt.check_option(&key).unwrap();
-        }
-        let plain = TensorRt { timing_cache: false, ..TensorRt::default() }.options(Path::new("/s"), "p");
-        let keys: Vec<&str> = plain.iter().map(|(k, _)| k.as_str()).collect();
-        assert!(!keys.iter().any(|k| k.contains("dla") || k.contains("fp16") || k.contains("profile")));
-        assert!(!keys.contains(&"trt_timing_cache_path"), "{keys:?}");
+        assert_eq!(
+            lines(&full().run_options()),
+            [
+                "trt_dla_enable=1",
+                "trt_dla_core=1",
+                "trt_engine_cache_enable=0",
+                "trt_timing_cache_enable=0",
+                "trt_cuda_graph_enable=1",
+            ]
+        );
+        assert!(TensorRt::default().build_options(None).is_empty());
+        let int8 = TensorRt { int8: true, timing_cache: false, ..TensorRt::default() };
+        assert_eq!(lines(&int8.build_options(Some(Path::new("/t")))), ["trt_int8_enable=1"]);
+    }
+
+    #[test]
+    fn the_key_knows_what_the_engine_depends_on_and_no_more() {
+        let key = full().key_options();
+        assert!(key.is_sorted() && key.iter().any(|l| l == "trt_fp16_enable=1"), "{key:?}");
+        let same = TensorRt { cuda_graph: false, timing_cache: false, ..full() };
+        assert_eq!(same.key_options(), key);
+        assert_ne!(TensorRt { fp16: false, ..full() }.key_options(), key);
     }
 
     #[test]
@@ -255,10 +274,10 @@ mod tests {
         assert!(refused(&|t| t.profiles[0].tensor = "image".into()).contains("inputs images"));
         assert!(refused(&|t| t.profiles[0].max = vec![1, 3, 300, 300]).contains("ordered bounds"));
         assert!(refused(&|t| t.profiles[0].min = vec![1, 3, 400]).contains("ordered bounds"));
-        assert!(refused(&|t| t.builder_level = 6).contains("0 to 5"));
-        assert!(refused(&|t| t.dla_core = 99).contains("-1 (none)"));
-        assert!(refused(&|t| t.workspace_mb = 0).contains("65536"));
-        let state = TensorInfo { name: "h_in".into(), shape: vec![1, 1, 256] };
+        assert!(refused(&|t| t.builder_level = Some(6)).contains("0 to 5"));
+        assert!(refused(&|t| t.dla_core = Some(99)).contains("0 to 7"));
+        assert!(refused(&|t| t.workspace_mb = Some(0)).contains("1048576"));
+        let state = TensorInfo::f32("h_in", [1, 1, 256]);
         let error = full().check(&[images(), state]).unwrap_err().to_string();
         assert!(error.contains("no profile of `h_in`"), "{error}");
     }
