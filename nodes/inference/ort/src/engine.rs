@@ -1,7 +1,6 @@
 //! One model on ONNX Runtime: f32 inputs written in place, outputs allocated once, the rest converted at the seam.
 
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use ort::session::{HasSelectedOutputs, OutputSelector, RunOptions, Session, SessionInputValue};
@@ -15,7 +14,7 @@ use crate::config::ProviderConfig;
 use crate::diagnose::Machine;
 use crate::foreign::assignment;
 use crate::placement::{Placement, PlacementError};
-use crate::profile;
+use crate::profile::{self, ProfileFile};
 use crate::provider::Provider;
 use crate::refusal::OrtEngineError;
 use crate::runtime::Runtime;
@@ -74,14 +73,13 @@ impl OrtEngine {
         config: &ProviderConfig,
         engines: Option<&EngineCache>,
     ) -> Result<(Self, Placement), OrtEngineError> {
-        let folder = std::env::temp_dir();
-        let prefix = profile_prefix(&folder);
-        let mut engine = Self::build_with(runtime, graph, io, config, engines, Some(prefix))?;
+        let file = ProfileFile::new();
+        let mut engine = Self::build_with(runtime, graph, io, config, engines, Some(file.prefix()))?;
         let version = runtime.version();
         let misplaced = |error: PlacementError| OrtEngineError::Placement { version: version.clone(), error };
         let unread = |reason: String| OrtEngineError::Profile {
             version: version.clone(),
-            folder: folder.display().to_string(),
+            folder: std::env::temp_dir().display().to_string(),
             reason,
         };
         let call = |name: &str| runtime.call(name);
@@ -89,19 +87,13 @@ impl OrtEngine {
             .map_err(|e| OrtEngineError::Session { version: version.clone(), reason: e.to_string() })?;
         let recorded = assignment(&engine.session)
             .map_err(|reason| OrtEngineError::Session { version: version.clone(), reason });
-        let mut placement = recorded
-            .map(|subgraphs| Placement::of_assignment(&version, config, &subgraphs, &weights, &call))
-            .and_then(|placement| placement.judge_assignment().map(|()| placement).map_err(misplaced));
-        // The profile is on disk from here on and is taken away whatever happens.
+        let mut placement =
+            recorded.map(|s| Placement::of_assignment(&version, config, &s, &weights, &call))?;
+        placement.judge_assignment().map_err(misplaced)?;
         let runs = config.warmup.max(1);
-        let first = placement.as_ref().is_ok().then(|| engine.warm_up(runs, &version)).transpose();
-        let written = engine.session.end_profiling().map_err(|e| unread(e.to_string()));
-        let profile = written.and_then(|file| read_and_remove(Path::new(&file)).map_err(unread));
-        let (mut placement, first_us, profile) = match (&mut placement, first) {
-            (Err(_), _) => return Err(placement.err().unwrap_or_else(|| unread(String::new()))),
-            (Ok(_), Err(error)) => return Err(error),
-            (Ok(placement), Ok(first)) => (placement.clone(), first.unwrap_or(f64::NAN), profile?),
-        };
+        let first_us = engine.warm_up(runs, &version)?;
+        engine.session.end_profiling().map_err(|e| unread(e.to_string()))?;
+        let profile = file.read().map_err(unread)?;
         let kernels = profile::parse(&profile, runs, &call).map_err(|e| unread(e.to_string()))?;
         placement.judge_kernels(kernels).map_err(misplaced)?;
         let times = engine.measure(&version)?;
@@ -203,23 +195,6 @@ pub fn io_of(model: &Model) -> EngineIo {
         inputs: manifest.inputs.iter().map(input).collect(),
         outputs: manifest.outputs.iter().map(output).collect(),
     }
-}
-
-/// A file name no other engine of this machine uses.
-fn profile_prefix(folder: &Path) -> PathBuf {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    folder.join(format!("sinew-profile-{}-{count}", std::process::id()))
-}
-
-fn read_and_remove(file: &Path) -> Result<Vec<u8>, String> {
-    let told = |e: std::io::Error| format!("{}: {e}", file.display());
-    let bytes = match std::fs::metadata(file).map_err(told)?.len() {
-        size if size > profile::MAX_PROFILE_BYTES => Err(format!("{}: {size} bytes", file.display())),
-        _ => std::fs::read(file).map_err(told),
-    };
-    std::fs::remove_file(file).map_err(told)?;
-    bytes
 }
 
 /// The tensors in the session's own order; both sides must have the same names, types and shapes.

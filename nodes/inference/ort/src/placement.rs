@@ -278,7 +278,11 @@ impl Placement {
     }
 
     /// Adds measured times, us, in the order measured, and refuses what is too slow for the manifest.
-    pub(crate) fn judge_times(&mut self, first_us: f64, mut times_us: Vec<f64>) -> Result<(), PlacementError> {
+    pub(crate) fn judge_times(
+        &mut self,
+        first_us: f64,
+        mut times_us: Vec<f64>,
+    ) -> Result<(), PlacementError> {
         times_us.sort_by(f64::total_cmp);
         let at = |share: f64| {
             let index = ((times_us.len() as f64 * share).ceil() as usize).saturating_sub(1);

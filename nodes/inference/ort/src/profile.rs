@@ -4,11 +4,60 @@
 //! not those of the file.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde::Deserialize;
 
 /// Largest profile read, bytes.
 pub const MAX_PROFILE_BYTES: u64 = 256 << 20;
+
+/// The file of one session's profile: a name that no other engine of this machine uses, removed whatever happens,
+/// also when the session was never built.
+pub(crate) struct ProfileFile {
+    folder: PathBuf,
+    name: String,
+}
+
+impl ProfileFile {
+    pub(crate) fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("sinew-profile-{}-{count}_", std::process::id());
+        Self { folder: std::env::temp_dir(), name }
+    }
+
+    /// What the library puts the time and `.json` behind.
+    pub(crate) fn prefix(&self) -> PathBuf {
+        self.folder.join(&self.name)
+    }
+
+    /// The profile, once the session has ended it.
+    pub(crate) fn read(&self) -> Result<Vec<u8>, String> {
+        let file = self.files().pop().ok_or("the library wrote none")?;
+        let told = |e: std::io::Error| format!("{}: {e}", file.display());
+        match std::fs::metadata(&file).map_err(told)?.len() {
+            size if size > MAX_PROFILE_BYTES => Err(format!("{}: {size} bytes", file.display())),
+            _ => std::fs::read(&file).map_err(told),
+        }
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        let own =
+            |p: &PathBuf| p.file_name().and_then(|n| n.to_str()).is_some_and(|n| n.starts_with(&self.name));
+        let entries = std::fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        entries.map(|e| e.path()).filter(own).collect()
+    }
+}
+
+impl Drop for ProfileFile {
+    fn drop(&mut self) {
+        for file in self.files() {
+            // Somebody else's clean-up may have been quicker.
+            drop(std::fs::remove_file(file));
+        }
+    }
+}
 
 /// Why a profile says nothing.
 #[derive(Debug, thiserror::Error)]
