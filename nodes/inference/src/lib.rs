@@ -17,7 +17,7 @@ pub mod native;
 pub mod onnx;
 pub mod source;
 
-pub use engine::{Engine, EngineIo, RunError, TensorInfo};
+pub use engine::{ElementType, Engine, EngineIo, RunError, TensorInfo, check_values};
 pub use golden::{Golden, GoldenError, Tolerance};
 pub use manifest::{Manifest, ManifestError};
 pub use model::{LoadError, Model, sha256_hex};

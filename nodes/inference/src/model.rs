@@ -113,8 +113,7 @@ impl Model {
 
     /// Shapes of all graph inputs, as pinned by the manifest.
     pub fn inputs(&self) -> Vec<TensorInfo> {
-        let pinned =
-            |i: &crate::manifest::Input| TensorInfo { name: i.tensor.clone(), shape: i.shape.clone() };
+        let pinned = |i: &crate::manifest::Input| TensorInfo::f32(i.tensor.clone(), i.shape.clone());
         self.manifest.inputs.iter().map(pinned).collect()
     }
 

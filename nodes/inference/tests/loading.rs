@@ -176,7 +176,7 @@ proptest! {
             bytes[at] = value;
         }
         if let Ok(graph) = Graph::parse(&bytes) {
-            let inputs = [sinew_inference::TensorInfo { name: "obs".into(), shape: vec![1, 47] }];
+            let inputs = [sinew_inference::TensorInfo::f32("obs", [1, 47])];
             if let Ok(mut engine) = NativeEngine::compile(&graph, &inputs) {
                 engine.run().unwrap();
             }

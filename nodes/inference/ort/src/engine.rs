@@ -74,8 +74,8 @@ impl OrtEngine {
     pub fn new(runtime: &Runtime, model: &Model, providers: &[Provider]) -> Result<Self, OrtEngineError> {
         let manifest = &model.manifest;
         let joints = manifest.joints.order.len();
-        let input = |i: &Input| TensorInfo { name: i.tensor.clone(), shape: i.shape.clone() };
-        let output = |o: &Output| TensorInfo { name: o.tensor.clone(), shape: vec![1, joints] };
+        let input = |i: &Input| TensorInfo::f32(i.tensor.clone(), i.shape.clone());
+        let output = |o: &Output| TensorInfo::f32(o.tensor.clone(), vec![1, joints]);
         let io = EngineIo {
             inputs: manifest.inputs.iter().map(input).collect(),
             outputs: manifest.outputs.iter().map(output).collect(),
