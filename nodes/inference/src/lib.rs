@@ -17,6 +17,8 @@ pub mod model;
 pub mod native;
 pub mod onnx;
 pub mod source;
+pub mod stats;
+mod tensors;
 
 pub use engine::{ElementType, Engine, EngineIo, RunError, TensorInfo, check_values};
 pub use golden::{Golden, GoldenError, Tolerance};
@@ -24,3 +26,4 @@ pub use manifest::{Manifest, ManifestError};
 pub use model::{LoadError, Model, sha256_hex};
 pub use native::{CompileError, Kernels, NativeEngine};
 pub use source::{Directory, Source, SourceError};
+pub use stats::{Stats, StatsError};

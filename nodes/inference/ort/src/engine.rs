@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use ort::session::{HasSelectedOutputs, OutputSelector, RunOptions, Session, SessionInputValue};
 use ort::value::Outlet;
-use sinew_inference::manifest::{Input, Output};
 use sinew_inference::{Engine, EngineIo, Model, RunError, TensorInfo};
 
 use crate::builder::engine_key;
@@ -20,7 +19,6 @@ use crate::refusal::OrtEngineError;
 use crate::runtime::Runtime;
 use crate::session::{GraphBytes, Settings, build, preflight};
 use crate::tensors::{InputTensor, element, output_tensor, read_output, takes};
-use crate::weights::Weights;
 
 /// Runs measured after warm-up at most, and for how long at most.
 const MEASURED_RUNS: usize = 200;
@@ -39,7 +37,8 @@ pub struct OrtEngine {
 impl OrtEngine {
     /// Builds the engine of a checked model; `providers` in order of preference, the last is the weakest allowed.
     pub fn new(runtime: &Runtime, model: &Model, providers: &[Provider]) -> Result<Self, OrtEngineError> {
-        Self::with_io(runtime, &model.graph_bytes, &io_of(model), providers)
+        let config = ProviderConfig::of(providers);
+        Self::build(runtime, &GraphBytes::of(model), &io_of(model), &config, None)
     }
 
     /// Builds the engine of any graph whose tensors all have the types and shapes in `io`.
@@ -83,8 +82,7 @@ impl OrtEngine {
             reason,
         };
         let call = |name: &str| runtime.call(name);
-        let weights = Weights::read(&graph.onnx)
-            .map_err(|e| OrtEngineError::Session { version: version.clone(), reason: e.to_string() })?;
+        let weights = graph.weights(&version)?;
         let recorded = assignment(&engine.session)
             .map_err(|reason| OrtEngineError::Session { version: version.clone(), reason });
         let mut placement =
@@ -187,14 +185,7 @@ impl OrtEngine {
 
 /// Tensors of a model as its manifest pins them.
 pub fn io_of(model: &Model) -> EngineIo {
-    let manifest = &model.manifest;
-    let joints = manifest.joints.order.len();
-    let input = |i: &Input| TensorInfo::f32(i.tensor.clone(), i.shape.clone());
-    let output = |o: &Output| TensorInfo::f32(o.tensor.clone(), vec![1, joints]);
-    EngineIo {
-        inputs: manifest.inputs.iter().map(input).collect(),
-        outputs: manifest.outputs.iter().map(output).collect(),
-    }
+    EngineIo { inputs: model.inputs(), outputs: model.outputs() }
 }
 
 /// The tensors in the session's own order; both sides must have the same names, types and shapes.

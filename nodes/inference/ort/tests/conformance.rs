@@ -80,8 +80,15 @@ fn both_engines_give_the_golden_targets_within_1e_5_rad() {
     joints.rotate_left(5);
     for engine in engines(&model) {
         let name = engine.name().to_owned();
-        let config =
-            PolicyConfig { number: 0, joints: &joints, max_gains: None, period_ns: 2_000_000, boot_id: 1 };
+        let config = PolicyConfig {
+            number: 0,
+            joints: &joints,
+            feet: &[],
+            max_gains: None,
+            position_limits: None,
+            period_ns: 2_000_000,
+            boot_id: 1,
+        };
         let mut policy = Policy::new(&model, engine, &config).unwrap();
         let report = verify(&mut policy, &model.golden, Tolerance { atol: 1e-5, rtol: 0.0 }).unwrap();
         println!("{name}: {} ticks, worst {:.1e} rad", report.ticks, report.worst_rad);
