@@ -4,9 +4,7 @@ use sha2::{Digest, Sha256};
 
 use crate::engine::TensorInfo;
 use crate::golden::{Golden, GoldenError, Tolerance};
-use crate::manifest::{
-    GraphFile, InputSource, Manifest, ManifestError, Normalize, Precision, StateInit,
-};
+use crate::manifest::{GraphFile, InputSource, Manifest, ManifestError, Normalize, Precision, StateInit};
 use crate::onnx::{Graph, GraphError, Inventory};
 use crate::source::{Source, SourceError};
 use crate::stats::StatsError;
@@ -254,7 +252,11 @@ fn account_for_external_files(
     };
     if let Some(name) = inventory.external.iter().find(|name| !listed.contains(&name.as_str())) {
         let found = format!("no entry for `{name}`, in which {} keeps weights", manifest.graph.file);
-        return error(manifest.graph.line, found, "add { file, sha256 } for it, and ship it beside the graph");
+        return error(
+            manifest.graph.line,
+            found,
+            "add { file, sha256 } for it, and ship it beside the graph",
+        );
     }
     if let Some(named) = manifest.external.iter().find(|e| !inventory.external.contains(&e.file)) {
         let found = format!("`{}`, which {} does not name", named.file, manifest.graph.file);
@@ -309,11 +311,8 @@ fn resolve_numbers(source: &dyn Source, file: &str, manifest: &mut Manifest) -> 
     for state in &mut manifest.states {
         if let StateInit::File { file: named, key, field } = &state.init {
             let (bytes, _) = hashed(source, file, named)?;
-            let failed = |error| LoadError::Stats {
-                file: source.describe(&named.file),
-                field: field.clone(),
-                error,
-            };
+            let failed =
+                |error| LoadError::Stats { file: source.describe(&named.file), field: field.clone(), error };
             state.init = state.initial(key, &bytes).map_err(failed)?;
         }
     }

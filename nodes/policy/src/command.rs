@@ -19,14 +19,7 @@ pub(crate) struct CommandFilter {
 
 impl CommandFilter {
     pub(crate) fn new(limits: &CommandLimits, period_s: f64) -> Self {
-        Self {
-            limits: limits.clone(),
-            period_s,
-            command: [0.0; 3],
-            goal: [0.0; 3],
-            heard: None,
-            timeouts: 0,
-        }
+        Self { limits: limits.clone(), period_s, command: [0.0; 3], goal: [0.0; 3], heard: None, timeouts: 0 }
     }
 
     /// As after an activation: the ramp stands at zero.
@@ -41,7 +34,12 @@ impl CommandFilter {
     }
 
     /// Takes the arbitrated command and the motion frame last heard; gives what terms see and where it goes.
-    pub(crate) fn observe(&mut self, arbitrated: [f64; 3], id: MotionId, now_ns: u64) -> ([f64; 3], [f64; 3]) {
+    pub(crate) fn observe(
+        &mut self,
+        arbitrated: [f64; 3],
+        id: MotionId,
+        now_ns: u64,
+    ) -> ([f64; 3], [f64; 3]) {
         let since_ns = match self.heard {
             Some((last, since_ns)) if last == id => since_ns,
             _ => now_ns,
@@ -54,7 +52,13 @@ impl CommandFilter {
         for (goal, range) in self.goal.iter_mut().zip(&self.limits.range) {
             if let Some([lo, hi]) = range {
                 // Written so that a NaN stays one and is found later.
-                *goal = if *goal < *lo { *lo } else if *goal > *hi { *hi } else { *goal };
+                *goal = if *goal < *lo {
+                    *lo
+                } else if *goal > *hi {
+                    *hi
+                } else {
+                    *goal
+                };
             }
         }
         if self.limits.slew_per_s.is_none() {
@@ -69,7 +73,13 @@ impl CommandFilter {
         for ((command, goal), slew) in self.command.iter_mut().zip(&self.goal).zip(slew) {
             let most = slew * self.period_s * f64::from(elapsed);
             let change = goal - *command;
-            *command += if change > most { most } else if change < -most { -most } else { change };
+            *command += if change > most {
+                most
+            } else if change < -most {
+                -most
+            } else {
+                change
+            };
         }
     }
 }
