@@ -49,5 +49,5 @@ pub use profile::Kernels;
 pub use provider::{NameError, Provider};
 pub use refusal::OrtEngineError;
 pub use runtime::{OLDEST_MINOR, OpenError, Runtime};
-pub use session::GraphBytes;
+pub use session::{GraphBytes, preflight};
 pub use tensorrt::{Profile, TensorRt, TensorRtError};
