@@ -62,7 +62,7 @@ pub(crate) struct Settings<'a> {
 }
 
 /// Checks everything that can be checked before the library is asked: steps 1 to 3.
-pub(crate) fn preflight(
+pub fn preflight(
     runtime: &Runtime,
     config: &ProviderConfig,
     inputs: &[TensorInfo],
