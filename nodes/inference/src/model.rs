@@ -127,7 +127,8 @@ impl Model {
             .iter()
             .map(|named| Ok((named.file.clone(), Arc::from(hashed(source, &file, named)?.0))))
             .collect::<Result<Vec<(String, Arc<[u8]>)>, LoadError>>()?;
-        let of_external = |name: &str| external.iter().find(|(file, _)| file == name).map(|(_, bytes)| &**bytes);
+        let of_external =
+            |name: &str| external.iter().find(|(file, _)| file == name).map(|(_, bytes)| &**bytes);
         let graph = Graph::parse_with(&graph_bytes, &of_external).map_err(graph_error)?;
         account_for_tensors(&file, &manifest, &graph)?;
         resolve_numbers(source, &file, &mut manifest)?;
