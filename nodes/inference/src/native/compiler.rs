@@ -15,8 +15,8 @@ use super::view::NodeView;
 use crate::engine::{ElementType, LARGEST_WHOLE};
 use crate::onnx::{ConstantData, Graph};
 
-/// Most values a graph may make: arena, folded constants and index tables together (256 MiB).
-pub const ARENA_MAX: usize = 64 << 20;
+/// Most values a graph may make: packed weights, arena, folded constants and index tables together (64 MiB).
+pub const ARENA_MAX: usize = 16 << 20;
 
 /// What is known of a named tensor while compiling.
 #[derive(Clone, Debug)]
