@@ -144,12 +144,13 @@ impl Network {
 
     /// Every subject once, a tick each.
     fn turn(&mut self, turn: u64, evictor: &mut Evictor) -> Result<()> {
-        let (values, state) = inputs(turn, turn * self.decimation);
         let period = Duration::from_nanos(1_000_000_000 / RATE_HZ);
         for measured in &mut self.measured {
             let tick = clock::deadline_in(period);
             evictor.evict();
             clock::sleep_until(tick);
+            // As in a node, where the frame has just been received: its values are at hand, all else is cold.
+            let (values, state) = inputs(turn, turn * self.decimation);
             let allocations = thread_allocations();
             let began = clock::now();
             let ran = measured.subject.step(&values, &state, &mut measured.out);
