@@ -11,8 +11,7 @@
 //! A jump that every recurrent state survives (`reset_on = ["activate", "gap>…ms"]`) resets nothing: clocks and ramps
 //! advance by the runs left out.
 
-use sinew_inference::manifest::Fallback;
-use sinew_inference::manifest::OnMiss;
+use sinew_inference::manifest::{Fallback, OnMiss};
 use sinew_inference::{Engine, Model};
 use sinew_wire::{
     FrameId, Header, JointCommand, JointMode, PolicyCommand, PolicyStatus, RobotState, Source, StepTime,
@@ -90,7 +89,7 @@ impl Policy {
     ) -> Result<Self, SetupError> {
         let (file, manifest) = (&model.file, &model.manifest);
         let map = JointMap::new(&manifest.joints.order, config.joints)
-            .map_err(|error| SetupError::Joints { file: file.clone(), error })?;
+            .map_err(|error| SetupError::Joints { file: file.clone(), line: manifest.joints.line, error })?;
         check_gains(model, &map, config)?;
         check_positions(model, &map, config)?;
         let decimation = decimation(model, config.period_ns)?;
