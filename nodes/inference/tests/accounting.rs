@@ -151,9 +151,13 @@ fn tensors_of_every_source_are_accounted_for() {
 fn a_recurrent_tensor_left_out_is_missed() {
     let state = "[[state]]\ninput = \"h_in\"\noutput = \"h_out\"\nshape = [1, 1, 4]\n";
     says(&refused(&graph(), state, ""), &["nothing for `h_in`", "[[state]]"]);
-    let ignored = "[[output]]\ntensor = \"value\"\nkind = \"ignore\"\nreason = \"the critic's\"\nshape = [1, 1]\n";
+    let ignored =
+        "[[output]]\ntensor = \"value\"\nkind = \"ignore\"\nreason = \"the critic's\"\nshape = [1, 1]\n";
     says(&refused(&graph(), ignored, ""), &["nothing for `value`", "kind = \"ignore\""]);
-    says(&refused(&graph(), "output = \"h_out\"", "output = \"h\""), &["state[0].output", "`h`", "act, h_out, value"]);
+    says(
+        &refused(&graph(), "output = \"h_out\"", "output = \"h\""),
+        &["state[0].output", "`h`", "act, h_out, value"],
+    );
     says(&refused(&graph(), "output = \"h_out\"", "output = \"value\""), &["nothing for `h_out`"]);
     let mut without = graph();
     without.outputs.remove(1);
@@ -166,7 +170,10 @@ fn a_recurrent_tensor_left_out_is_missed() {
 
 #[test]
 fn a_type_or_shape_that_is_not_the_graphs_is_refused_with_both() {
-    says(&refused(&graph(), "dtype = \"i64\"", "dtype = \"f32\""), &["input[1].tensor", "\"f32\"", "`t` is i64"]);
+    says(
+        &refused(&graph(), "dtype = \"i64\"", "dtype = \"f32\""),
+        &["input[1].tensor", "\"f32\"", "`t` is i64"],
+    );
     says(&refused(&graph(), "dtype = \"f32\"", "dtype = \"f16\""), &["input[0].tensor", "`obs` is f32"]);
     says(
         &refused(&graph(), "output = \"h_out\"\nshape = [1, 1, 4]", "output = \"h_out\"\nshape = [1, 2, 2]"),
@@ -178,7 +185,10 @@ fn a_type_or_shape_that_is_not_the_graphs_is_refused_with_both() {
     says(&message, &["input[0].tensor", "type 11", "export with f32"]);
     let mut unshaped = graph();
     unshaped.outputs[0].shape = None;
-    says(&loaded(&files(&unshaped.to_bytes(), MANIFEST, GOLDEN)).unwrap_err(), &["output[0]", "without a shape"]);
+    says(
+        &loaded(&files(&unshaped.to_bytes(), MANIFEST, GOLDEN)).unwrap_err(),
+        &["output[0]", "without a shape"],
+    );
 }
 
 #[test]
@@ -252,8 +262,11 @@ fn external_data_is_listed_hashed_and_nothing_else() {
     let bytes = external();
     assert_eq!(Graph::external_files(&bytes).unwrap(), ["m.onnx.data"]);
     let data: Vec<u8> = [1.5f32, 2.5].iter().flat_map(|v| v.to_le_bytes()).collect();
-    let listed = |entries: &str| MANIFEST.replacen("sha256 = \"GRAPH\"", &format!("sha256 = \"GRAPH\"\nexternal = [{entries}]"), 1);
-    let entry = |file: &str, bytes: &[u8]| format!("{{ file = \"{file}\", sha256 = \"{}\" }}", sha256_hex(bytes));
+    let listed = |entries: &str| {
+        MANIFEST.replacen("sha256 = \"GRAPH\"", &format!("sha256 = \"GRAPH\"\nexternal = [{entries}]"), 1)
+    };
+    let entry =
+        |file: &str, bytes: &[u8]| format!("{{ file = \"{file}\", sha256 = \"{}\" }}", sha256_hex(bytes));
 
     let mut good = files(&bytes, &listed(&entry("m.onnx.data", &data)), GOLDEN);
     says(&loaded(&good).unwrap_err(), &["m.onnx.data", "copied along"]);
@@ -304,11 +317,13 @@ fn golden_vectors_hold_what_the_model_reads() {
         ("\"tau_nm\": [1]", "\"tau_nm\": []", "tau_nm"),
         ("\"height_m\": 0.3", "\"height_m\": 1e39", "height_m"),
     ] {
-        let message = loaded(&files(&graph().to_bytes(), MANIFEST, &GOLDEN.replacen(from, to, 1))).unwrap_err();
+        let message =
+            loaded(&files(&graph().to_bytes(), MANIFEST, &GOLDEN.replacen(from, to, 1))).unwrap_err();
         says(&message, &["m.golden.json", field]);
     }
     // What moves joints otherwise has to be in the golden file, too.
     let velocity = "[[output]]\ntensor = \"value\"\nkind = \"target/joint/velocity\"\njoints = \"@joints\"\n";
-    let ignored = "[[output]]\ntensor = \"value\"\nkind = \"ignore\"\nreason = \"the critic's\"\nshape = [1, 1]\n";
+    let ignored =
+        "[[output]]\ntensor = \"value\"\nkind = \"ignore\"\nreason = \"the critic's\"\nshape = [1, 1]\n";
     says(&refused(&graph(), ignored, velocity), &["target_dq_rad_s"]);
 }

@@ -165,7 +165,10 @@ fn every_key_is_read() {
     assert_eq!(extra, [("cuda.cudnn_conv_algo_search", "HEURISTIC"), ("cuda.use_tf32", "false")]);
     assert_eq!(placement.plugins[0].name, "MusaEP");
 
-    assert_eq!((m.safety.fallback, m.safety.max_action_jump_rad.as_deref()), (Fallback::Damp, Some(&[0.6; 5][..])));
+    assert_eq!(
+        (m.safety.fallback, m.safety.max_action_jump_rad.as_deref()),
+        (Fallback::Damp, Some(&[0.6; 5][..]))
+    );
     let range = &m.safety.obs_ranges[0];
     assert_eq!((range.range[8], range.share_max, range.policy), ([-2.0, 2.0], 0.2, RangePolicy::Warn));
     assert_eq!(m.command.range, [Some([-0.3, 0.6]), None, Some([-1.0, 1.0])]);
@@ -229,38 +232,128 @@ fn each_mistake_is_named_with_its_line_and_a_way_out() {
         ("p99_ms", "p99_us", "verify.p99_us", &["p99_ms"]),
         ("[command]", "[comand]", "comand", &["command"]),
         // Joints.
-        ("\"right_hip\", \"right_knee\", \"waist\"]", "\"left_hip\", \"right_knee\", \"waist\"]", "joints.order[2]", &["again"]),
-        ("\"left_hip\", \"left_knee\", \"right_hip\", \"right_knee\"]", "\"left_hip\", \"left_hip\"]", "output[0].joints[1]", &["again"]),
-        ("joints = [\"left_hip\", \"left_knee\"", "joints = [\"left_foot\", \"left_knee\"", "output[0].joints", &["left_foot", "joints.order"]),
+        (
+            "\"right_hip\", \"right_knee\", \"waist\"]",
+            "\"left_hip\", \"right_knee\", \"waist\"]",
+            "joints.order[2]",
+            &["again"],
+        ),
+        (
+            "\"left_hip\", \"left_knee\", \"right_hip\", \"right_knee\"]",
+            "\"left_hip\", \"left_hip\"]",
+            "output[0].joints[1]",
+            &["again"],
+        ),
+        (
+            "joints = [\"left_hip\", \"left_knee\"",
+            "joints = [\"left_foot\", \"left_knee\"",
+            "output[0].joints",
+            &["left_foot", "joints.order"],
+        ),
         ("feet = [\"left\"]", "feet = [\"left\", \"left\"]", "input[0].term[3].feet[1]", &["again"]),
         ("kp = [40, 60, 40, 60, 80]", "kp = [40, 60, 40, 60]", "joints.kp", &["4 values", "one per joint"]),
-        ("kp = [40, 60, 40, 60, 80]", "kp = [40, 40, 60, 60, 80]", "joints.kp", &["left_hip", "right_hip", "motor order", "gain_order"]),
-        ("kd = 1.0", "kd = 1.0\ngain_order = [\"left_hip\", \"left_knee\"]", "joints.gain_order", &["2 names", "every joint"]),
+        (
+            "kp = [40, 60, 40, 60, 80]",
+            "kp = [40, 40, 60, 60, 80]",
+            "joints.kp",
+            &["left_hip", "right_hip", "motor order", "gain_order"],
+        ),
+        (
+            "kd = 1.0",
+            "kd = 1.0\ngain_order = [\"left_hip\", \"left_knee\"]",
+            "joints.gain_order",
+            &["2 names", "every joint"],
+        ),
         // Degrees.
-        ("default_pos = [0.1, 0.5,", "default_pos = [5.7, 28.6,", "joints.default_pos", &["28.6", "degrees", "0.0174533"]),
+        (
+            "default_pos = [0.1, 0.5,",
+            "default_pos = [5.7, 28.6,",
+            "joints.default_pos",
+            &["28.6", "degrees", "0.0174533"],
+        ),
         ("clip = [-1.5, 1.5]", "clip = [-90.0, 90.0]", "output[0].clip", &["degrees", "clip_raw"]),
         ("scale = 0.25", "scale = 14.3", "output[0].scale", &["degrees"]),
-        ("offset = \"default_pos\"", "offset = [6.0, 30.0, 6.0, 30.0]", "output[0].offset", &["30", "degrees"]),
+        (
+            "offset = \"default_pos\"",
+            "offset = [6.0, 30.0, 6.0, 30.0]",
+            "output[0].offset",
+            &["30", "degrees"],
+        ),
         // Kinds that RobotState cannot feed, or nothing can carry out.
-        ("kind = \"state/contact\"", "kind = \"command/joint/position\"", "input[0].term[3].kind", &["no joint command"]),
-        ("kind = \"state/contact\"", "kind = \"state/camera/image\"", "input[0].term[3].kind", &["perception"]),
-        ("kind = \"state/contact\"", "kind = \"state/height_scan\"", "input[0].term[3].kind", &["no height scan"]),
-        ("kind = \"state/contact\"", "kind = \"state/contacts\"", "input[0].term[3].kind", &["state/contact\"", "spelling"]),
+        (
+            "kind = \"state/contact\"",
+            "kind = \"command/joint/position\"",
+            "input[0].term[3].kind",
+            &["no joint command"],
+        ),
+        (
+            "kind = \"state/contact\"",
+            "kind = \"state/camera/image\"",
+            "input[0].term[3].kind",
+            &["perception"],
+        ),
+        (
+            "kind = \"state/contact\"",
+            "kind = \"state/height_scan\"",
+            "input[0].term[3].kind",
+            &["no height scan"],
+        ),
+        (
+            "kind = \"state/contact\"",
+            "kind = \"state/contacts\"",
+            "input[0].term[3].kind",
+            &["state/contact\"", "spelling"],
+        ),
         ("kind = \"ignore\"", "kind = \"kp\"", "output[1].kind", &["gains", "[joints]"]),
         ("kind = \"ignore\"", "kind = \"target/body/velocity\"", "output[1].kind", &["only joints"]),
         ("source = \"gaussian\"", "source = \"text\"", "input[3].source", &["neither texts nor images"]),
         ("task = \"policy\"", "task = \"vla\"", "model.task", &["\"policy\""]),
         // Terms.
-        ("pipeline = [\"scale\", \"clip\"]", "pipeline = [\"scale\"]", "input[0].term[1].pipeline", &["no \"clip\""]),
-        ("pipeline = [\"scale\", \"clip\"]", "pipeline = [\"scale\", \"clip\", \"minus\"]", "input[0].term[1].pipeline", &["\"minus\"", "not given"]),
-        ("pipeline = [\"scale\", \"clip\"]", "pipeline = [\"clip\", \"clip\"]", "input[0].term[1].pipeline[1]", &["again"]),
+        (
+            "pipeline = [\"scale\", \"clip\"]",
+            "pipeline = [\"scale\"]",
+            "input[0].term[1].pipeline",
+            &["no \"clip\""],
+        ),
+        (
+            "pipeline = [\"scale\", \"clip\"]",
+            "pipeline = [\"scale\", \"clip\", \"minus\"]",
+            "input[0].term[1].pipeline",
+            &["\"minus\"", "not given"],
+        ),
+        (
+            "pipeline = [\"scale\", \"clip\"]",
+            "pipeline = [\"clip\", \"clip\"]",
+            "input[0].term[1].pipeline[1]",
+            &["again"],
+        ),
         ("axes = [\"vx\", \"wz\"]", "axes = [\"vx\", \"yaw\"]", "input[0].term[1].axes[1]", &["\"wz\""]),
         ("as = \"quaternion_xyzw\"", "as = \"quaternion\"", "input[0].term[0].as", &["quaternion_wxyz"]),
-        ("feet = [\"left\"]", "feet = [\"left\"]\nminus = \"default_pos\"", "input[0].term[3].minus", &["state/joint/position only"]),
-        ("feet = [\"left\"]", "feet = [\"left\"]\nhistory = { len = 2, order = \"oldest_first\" }", "input[0].shape", &["10 values"]),
-        ("freeze_below = \"never\"", "freeze_below = \"always\"", "input[0].term[2].freeze_below", &["\"never\""]),
+        (
+            "feet = [\"left\"]",
+            "feet = [\"left\"]\nminus = \"default_pos\"",
+            "input[0].term[3].minus",
+            &["state/joint/position only"],
+        ),
+        (
+            "feet = [\"left\"]",
+            "feet = [\"left\"]\nhistory = { len = 2, order = \"oldest_first\" }",
+            "input[0].shape",
+            &["10 values"],
+        ),
+        (
+            "freeze_below = \"never\"",
+            "freeze_below = \"always\"",
+            "input[0].term[2].freeze_below",
+            &["\"never\""],
+        ),
         ("period_s = 0.6", "period_s = 0.6\nrate_hz = 2.0", "input[0].term[2]", &["both"]),
-        ("order = \"newest_first\"", "order = \"newest\"", "input[1].term[0].history.order", &["newest_first"]),
+        (
+            "order = \"newest_first\"",
+            "order = \"newest\"",
+            "input[1].term[0].history.order",
+            &["newest_first"],
+        ),
         // Inputs.
         ("dtype = \"f16\"", "dtype = \"i64\"", "input[0].dtype", &["float"]),
         ("length = 100", "length = 16777218", "input[2].length", &["16777216"]),
@@ -269,17 +362,47 @@ fn each_mistake_is_named_with_its_line_and_a_way_out() {
         ("q01 = -1.0, q99 = 1.0, eps", "q01 = 1.0, q99 = -1.0, eps", "input[0].normalize.q99", &["1 to -1"]),
         ("mode = \"quantile\", q01", "mode = \"mean_std\", q01", "input[0].normalize.mean", &["stats"]),
         // States.
-        ("reset_on = [\"activate\", \"gap>40ms\"]", "reset_on = [\"gap>40ms\"]", "state[0].reset_on", &["no \"activate\"", "memory of another"]),
+        (
+            "reset_on = [\"activate\", \"gap>40ms\"]",
+            "reset_on = [\"gap>40ms\"]",
+            "state[0].reset_on",
+            &["no \"activate\"", "memory of another"],
+        ),
         ("\"gap>40ms\"", "\"gap>40\"", "state[0].reset_on[1]", &["gap>40ms"]),
         ("shape = [1, 24, 2]", "shape = [1, 23, 2]", "state[1].shape", &["46 values", "24 outputs"]),
         // Outputs and chunks.
-        ("rate_limit = 8.0", "chunk = { steps = 4, dt_ms = 20.0, mode = \"rtc_prefix\" }", "output[0].chunk.mode", &["rtc_prefix", "crossfade"]),
-        ("rate_limit = 8.0", "chunk = { steps = 4, dt_ms = 20.0, mode = \"open_loop\", execute = 5 }", "output[0].chunk.execute", &["1 to 4"]),
-        ("rate_limit = 8.0", "chunk = { steps = 4, dt_ms = 20.0, mode = \"crossfade\" }", "output[0].chunk.fade_ms", &["ms of the fade"]),
-        ("rate_limit = 8.0", "chunk = { steps = 4, dt_ms = 20.0, mode = \"open_loop\" }", "input[1].term[0].kind", &["an output that gives it", "stage"]),
+        (
+            "rate_limit = 8.0",
+            "chunk = { steps = 4, dt_ms = 20.0, mode = \"rtc_prefix\" }",
+            "output[0].chunk.mode",
+            &["rtc_prefix", "crossfade"],
+        ),
+        (
+            "rate_limit = 8.0",
+            "chunk = { steps = 4, dt_ms = 20.0, mode = \"open_loop\", execute = 5 }",
+            "output[0].chunk.execute",
+            &["1 to 4"],
+        ),
+        (
+            "rate_limit = 8.0",
+            "chunk = { steps = 4, dt_ms = 20.0, mode = \"crossfade\" }",
+            "output[0].chunk.fade_ms",
+            &["ms of the fade"],
+        ),
+        (
+            "rate_limit = 8.0",
+            "chunk = { steps = 4, dt_ms = 20.0, mode = \"open_loop\" }",
+            "input[1].term[0].kind",
+            &["an output that gives it", "stage"],
+        ),
         ("rate_limit = 8.0", "rate_limit = 0.0", "output[0].rate_limit", &["above zero"]),
         ("reason = \"the critic's\"", "", "output[1].reason", &["why it is left alone"]),
-        ("kind = \"ignore\"\nreason = \"the critic's\"\nshape = [1, 1]", "kind = \"target/joint/position\"\njoints = [\"left_hip\"]", "", &["another output moves"]),
+        (
+            "kind = \"ignore\"\nreason = \"the critic's\"\nshape = [1, 1]",
+            "kind = \"target/joint/position\"\njoints = [\"left_hip\"]",
+            "",
+            &["another output moves"],
+        ),
         // Runtime and safety.
         ("require = \"cuda\"", "require = \"openvino\"", "runtime.require", &["tensorrt, cuda, cpu"]),
         ("min_node_share = 0.9", "min_node_share = 90", "runtime.min_node_share", &["0 to 1"]),
@@ -290,10 +413,25 @@ fn each_mistake_is_named_with_its_line_and_a_way_out() {
         ("nan = \"fault\"", "nan = \"zero\"", "safety.nan", &["\"fault\""]),
         ("max_action_jump = 0.6", "max_action_jump = 0", "safety.max_action_jump", &["above zero"]),
         ("tensor = \"obs\"\nq01", "tensor = \"step\"\nq01", "safety.obs_range[0].tensor", &["obs"]),
-        ("q01 = -1.0\nq99 = 1.0\nmargin", "q01 = 1.0\nq99 = -1.0\nmargin", "safety.obs_range[0].q01", &["above"]),
-        ("slew_per_s = [1.0, 0.6, 2.0]", "slew_per_s = [1.0, 0.0, 2.0]", "command.slew_per_s", &["above zero"]),
+        (
+            "q01 = -1.0\nq99 = 1.0\nmargin",
+            "q01 = 1.0\nq99 = -1.0\nmargin",
+            "safety.obs_range[0].q01",
+            &["above"],
+        ),
+        (
+            "slew_per_s = [1.0, 0.6, 2.0]",
+            "slew_per_s = [1.0, 0.0, 2.0]",
+            "command.slew_per_s",
+            &["above zero"],
+        ),
         ("vx = [-0.3, 0.6]", "vx = [0.6, -0.3]", "command.range.vx", &["low"]),
-        ("external = [{ file = \"full.onnx.data\"", "external = [{ file = \"full.onnx\"", "graph[0].external[0]", &["again"]),
+        (
+            "external = [{ file = \"full.onnx.data\"",
+            "external = [{ file = \"full.onnx\"",
+            "graph[0].external[0]",
+            &["again"],
+        ),
         ("golden = \"full.golden.json\"", "", "verify.golden", &["nothing"]),
     ];
     let mut wrong = Vec::new();

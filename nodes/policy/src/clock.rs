@@ -50,7 +50,8 @@ impl GaitClock {
     pub(crate) fn value(&self, index: usize) -> f64 {
         let (foot, function) = self.phase.place(index);
         let offset = TAU * self.phase.offsets_turns.get(foot).copied().unwrap_or(f64::NAN);
-        let angle = if self.frozen && self.phase.rest == PhaseRest::Pi { PI } else { self.clock_rad + offset };
+        let angle =
+            if self.frozen && self.phase.rest == PhaseRest::Pi { PI } else { self.clock_rad + offset };
         match (self.phase.form, function) {
             (PhaseForm::SinCos, 0) | (PhaseForm::CosSin, 1) => self.amplitude * libm::sin(angle),
             (PhaseForm::SinCos | PhaseForm::CosSin, _) => self.amplitude * libm::cos(angle),

@@ -132,7 +132,8 @@ fn lay_out(terms: &[TermMemory], moments: &[usize], layout: HistoryLayout, tenso
 }
 
 fn apply(normalize: &Normalize, tensor: &mut [f32]) {
-    let limited = |value: f64, clip: &Option<f64>| clip.map_or(value, |limit| value.clamp(-limit, limit)) as f32;
+    let limited =
+        |value: f64, clip: &Option<f64>| clip.map_or(value, |limit| value.clamp(-limit, limit)) as f32;
     match normalize {
         Normalize::None => {}
         Normalize::MeanStd { mean, std, eps, clip } => {

@@ -108,16 +108,16 @@ impl Policy {
         }
         let input_at = |name: &str, len| io.input_index(name).ok_or_else(|| missing(name, len));
         let output_at = |name: &str, len: usize| {
-            let found = io.output_index(name).filter(|at| io.outputs.get(*at).is_some_and(|t| t.len() == len));
+            let found =
+                io.output_index(name).filter(|at| io.outputs.get(*at).is_some_and(|t| t.len() == len));
             found.ok_or_else(|| missing(name, len))
         };
         let mut inputs = Vec::with_capacity(manifest.inputs.len());
         for input in &manifest.inputs {
             let at = input_at(&input.tensor, input.len())?;
             let range = manifest.safety.obs_ranges.iter().find(|r| r.tensor == input.tensor);
-            let tensor = InputTensor::new(input, manifest.runtime.rate_hz, config.feet, range).map_err(|foot| {
-                SetupError::Foot { file: file.clone(), foot, robot: config.feet.to_vec() }
-            })?;
+            let tensor = InputTensor::new(input, manifest.runtime.rate_hz, config.feet, range)
+                .map_err(|foot| SetupError::Foot { file: file.clone(), foot, robot: config.feet.to_vec() })?;
             inputs.push((at, tensor));
         }
         for output in model.outputs() {
@@ -384,8 +384,7 @@ impl Policy {
         let slots = self.q_rad.iter_mut().zip(&mut self.dq_rad_s).zip(&mut self.tau_nm);
         for (((q, dq), tau), index) in slots.zip(self.map.robot_indices()) {
             let joint = state.joints.get(index).ok_or(PolicyFault::Joints { found, expected })?;
-            (*q, *dq, *tau) =
-                (f64::from(joint.q_rad), f64::from(joint.dq_rad_s), f64::from(joint.tau_nm));
+            (*q, *dq, *tau) = (f64::from(joint.q_rad), f64::from(joint.dq_rad_s), f64::from(joint.tau_nm));
         }
         let now_ns = state.header.step.saturating_mul(self.period_ns);
         let motion = (state.body.last_motion_source, state.body.last_motion_seq);
@@ -432,7 +431,9 @@ impl Policy {
         let moment = Moment {
             now_ns,
             use_ns: now_ns.saturating_add(latency_ns),
-            dt_s: (succession.elapsed as f64) * (self.decimation.saturating_mul(self.period_ns)) as f64 * 1e-9,
+            dt_s: (succession.elapsed as f64)
+                * (self.decimation.saturating_mul(self.period_ns)) as f64
+                * 1e-9,
             epoch: state.body.activation,
             ran,
         };

@@ -130,7 +130,8 @@ fn a_step_allocates_nothing_not_even_on_activation_or_fault() {
         .filter(|run| *run != 20)
         .map(|run| {
             let q = (run as f32 * 0.3).sin();
-            let mut state = toy::state(run * toy::EVERY, 1 + (run / 30) as u32, [q, 0.0, 0.0], [-q, 0.0, 0.0]);
+            let mut state =
+                toy::state(run * toy::EVERY, 1 + (run / 30) as u32, [q, 0.0, 0.0], [-q, 0.0, 0.0]);
             state.body.command = [0.5, 0.0, 0.1];
             state
         })

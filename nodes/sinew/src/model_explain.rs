@@ -70,7 +70,10 @@ fn follow(policy: &mut Policy, name: &str, runs: usize) -> Result<()> {
         fed += 1;
         let status = policy.step(&state, StepTime::default()).body.status();
         let reason = policy.fault().map_or_else(|| "no targets".to_owned(), ToString::to_string);
-        ensure!(status == PolicyStatus::Targets, "the policy cannot run on what robot {name:?} says: {reason}");
+        ensure!(
+            status == PolicyStatus::Targets,
+            "the policy cannot run on what robot {name:?} says: {reason}"
+        );
     }
     Ok(())
 }
@@ -90,7 +93,10 @@ fn print(rows: &[Row], from: &str) {
     for row in rows {
         if row.tensor != tensor {
             tensor = &row.tensor;
-            println!("{tensor}\n  {:>5}  {:term$}  {:item$}  unit   ago  {:>12}  pipeline", "index", "term", "of", "value");
+            println!(
+                "{tensor}\n  {:>5}  {:term$}  {:item$}  unit   ago  {:>12}  pipeline",
+                "index", "term", "of", "value"
+            );
         }
         let value = row.value.map_or_else(|| "-".to_owned(), |v| format!("{v:.6}"));
         println!(
