@@ -146,7 +146,9 @@ class Environment:
         self.drives.drive(self.batch, self.ctrl, self.qvel[:, 6:], target, self.substeps, rng)
         self.age += 1
         shown = self.clock.sin_cos()  # the clock this action was made for
-        still = (np.linalg.norm(shown, axis=1) == 0) | (np.linalg.norm(self.clock.command, axis=1) <= recipe.gait.freeze_below)
+        still = np.linalg.norm(self.clock.command, axis=1) <= recipe.gait.freeze_below
+        if recipe.gait.ramp_s > 0:
+            still = self.clock.amplitude == 0
         self.clock.advance()
         self.clock.slew_command()
         # From rest either leg may go first, so that both are learnt.

@@ -219,7 +219,8 @@ class Run:
             self.queue[:-1] = self.queue[1:]
             self.peak = np.maximum(self.peak, np.abs(self.plant.qvel[:, 6:]).max(1))
             upright = -gravity_in_body(self.plant.qpos[:, 3:7])[:, 2]
-            fell = (self.plant.qpos[:, 2] < 0.6 * self.recipe.robot.height_m) | (upright < 0.5)
+            # Written so that a simulation that ran away (NaN) has fallen too.
+            fell = ~((self.plant.qpos[:, 2] >= 0.6 * self.recipe.robot.height_m) & (upright >= 0.5))
             ids = np.nonzero(fell)[0]
             if len(ids):
                 for i in ids:
