@@ -11,11 +11,13 @@
 
 pub mod engine;
 pub mod golden;
+pub mod import;
 pub mod manifest;
 pub mod model;
 pub mod native;
 pub mod onnx;
 pub mod source;
+pub mod stats;
 
 pub use engine::{Engine, EngineIo, RunError, TensorInfo};
 pub use golden::{Golden, GoldenError, Tolerance};
