@@ -50,6 +50,11 @@ impl Overrides {
         Ok(overrides)
     }
 
+    /// All of it as JSON, for another reader.
+    pub fn to_json(&self) -> serde_json::Value {
+        json(&self.document.root)
+    }
+
     /// The value under `key`, marked as used.
     pub fn get(&self, key: &str) -> Option<At<'_>> {
         let mut at = self.document.top();
@@ -127,6 +132,21 @@ impl Overrides {
                 at.text().map(str::to_owned)
             }
             None => Ok(name.to_owned()),
+        }
+    }
+}
+
+fn json(node: &Node) -> serde_json::Value {
+    match &node.value {
+        Value::Null => serde_json::Value::Null,
+        Value::Bool(value) => (*value).into(),
+        // Whole numbers stay whole: a reader may count with them.
+        Value::Number(value) if value.fract() == 0.0 && value.abs() < 1e15 => (*value as i64).into(),
+        Value::Number(value) => (*value).into(),
+        Value::Text(text) => text.as_str().into(),
+        Value::List(items) => items.iter().map(json).collect(),
+        Value::Map(entries) => {
+            serde_json::Value::Object(entries.iter().map(|(key, value)| (key.clone(), json(value))).collect())
         }
     }
 }
