@@ -7,6 +7,8 @@ mod cli;
 mod client;
 mod drive;
 mod model;
+mod model_explain;
+mod model_import;
 mod progress;
 mod run_dir;
 mod scenario;

@@ -47,7 +47,8 @@ pub fn names(folder: &Path) -> Result<Vec<String>> {
 }
 
 fn walk(folder: &Path, prefix: &str, depth: usize, found: &mut Vec<String>) -> Result<()> {
-    let entries = std::fs::read_dir(folder).with_context(|| format!("cannot read the folder {}", folder.display()))?;
+    let entries =
+        std::fs::read_dir(folder).with_context(|| format!("cannot read the folder {}", folder.display()))?;
     for entry in entries {
         let entry = entry.with_context(|| folder.display().to_string())?;
         let name = entry.file_name().to_string_lossy().into_owned();

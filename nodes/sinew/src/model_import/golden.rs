@@ -103,7 +103,9 @@ fn copied(listed: &Listed, scratch: &Path) -> Result<PathBuf, Failure> {
     for file in &listed.files {
         let to = root.join(file);
         let copied = to.parent().map_or(Ok(()), std::fs::create_dir_all);
-        copied.and_then(|()| std::fs::copy(listed.root.join(file), &to)).map_err(|e| Failure::Reader(format!("{file}: {e}")))?;
+        copied
+            .and_then(|()| std::fs::copy(listed.root.join(file), &to))
+            .map_err(|e| Failure::Reader(format!("{file}: {e}")))?;
     }
     Ok(root)
 }
@@ -125,13 +127,15 @@ fn last_words(output: &Output) -> String {
 
 /// The folder with the pinned packages for this machine's Python, fetched once.
 fn packages() -> Result<PathBuf, Failure> {
-    let missing = |reason: String| Failure::NoPython(format!("{reason}; install Python 3.11 to 3.14 with pip"));
+    let missing =
+        |reason: String| Failure::NoPython(format!("{reason}; install Python 3.11 to 3.14 with pip"));
     let version = Command::new("python3")
         .args(["-c", "import sys; print('%d%d' % sys.version_info[:2])"])
         .output()
         .map_err(|e| missing(format!("python3: {e}")))?;
     let version = String::from_utf8_lossy(&version.stdout).trim().to_owned();
-    let state = Places::of_process().runtime_dir.ok_or_else(|| missing("no HOME or XDG_STATE_HOME".to_owned()))?;
+    let state =
+        Places::of_process().runtime_dir.ok_or_else(|| missing("no HOME or XDG_STATE_HOME".to_owned()))?;
     let pins = sinew_inference::sha256_hex(REQUIREMENTS.as_bytes());
     let folder = state.join(format!("import-python{version}-{}", pins.get(..12).unwrap_or(&pins)));
     if folder.is_dir() {
@@ -148,7 +152,10 @@ fn packages() -> Result<PathBuf, Failure> {
     let target = work.path().join("packages");
     let mut pip = Command::new("python3");
     pip.args(["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check", "--no-deps"]);
-    pip.args(["--no-compile", "--only-binary=:all:", "--require-hashes", "--target"]).arg(&target).arg("-r").arg(&requirements);
+    pip.args(["--no-compile", "--only-binary=:all:", "--require-hashes", "--target"])
+        .arg(&target)
+        .arg("-r")
+        .arg(&requirements);
     let output = pip.output().map_err(|e| missing(format!("pip: {e}")))?;
     if !output.status.success() {
         return Err(missing(format!("pip: {}", last_words(&output))));

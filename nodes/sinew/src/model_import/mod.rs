@@ -6,18 +6,21 @@
 //! ```
 //! Nothing appears under its final name before all of it has passed; the one exception, a model without golden vectors
 //! where Python is missing, does not load.
+mod args;
 mod folder;
 mod golden;
 
 use anyhow::{Context, Result, bail};
 use serde_json::json;
-use sinew_inference::import::{self, Draft, Folder, ImportError, Kind, Missing, Overrides, Plan, RobotFacts, Written};
+use sinew_inference::import::{
+    self, Draft, Folder, ImportError, Kind, Missing, Overrides, Plan, RobotFacts, Written,
+};
 use sinew_inference::{Directory, Model, NativeEngine, sha256_hex};
 use sinew_robot::Robot;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use crate::cli::ModelImport;
+pub use args::ModelImport;
 use golden::Golden;
 
 /// # Errors
@@ -37,11 +40,13 @@ pub fn run(args: &ModelImport) -> Result<ExitCode> {
     }
     let listed = folder::list(&args.folder)?;
     let source = Directory::new(&listed.root);
-    let folder = Folder { name: args.folder.display().to_string(), files: listed.files.clone(), source: &source };
+    let folder =
+        Folder { name: args.folder.display().to_string(), files: listed.files.clone(), source: &source };
     let set_file = args.set_file.as_deref().map(|path| Ok::<_, anyhow::Error>((path, std::fs::read(path)?)));
     let set_file = set_file.transpose().context("--set-file")?;
     let set_file = set_file.as_ref().map(|(path, bytes)| (path.display().to_string(), bytes.as_slice()));
-    let overrides = Overrides::parse(set_file.as_ref().map(|(name, bytes)| (name.as_str(), *bytes)), &args.set)?;
+    let overrides =
+        Overrides::parse(set_file.as_ref().map(|(name, bytes)| (name.as_str(), *bytes)), &args.set)?;
     let kind = args.from.map(Kind::from);
     let draft = match import::read(&folder, kind, &facts, &overrides) {
         Ok(draft) => draft,
@@ -88,7 +93,9 @@ fn build(
             return Ok(Outcome { golden: Err(reason), engines: both.to_vec() });
         }
         Err(golden::Failure::Reader(reason)) => {
-            bail!("the second reader, which makes the golden vectors, does not understand the source: {reason}")
+            bail!(
+                "the second reader, which makes the golden vectors, does not understand the source: {reason}"
+            )
         }
     };
     golden.agrees_with(draft)?;
@@ -132,7 +139,9 @@ fn check(manifest: &Path, robot_folder: &Path) -> Result<String> {
 
 /// Name of the model: given, or the source folder's, with letters, digits and `_` only.
 fn model_name(args: &ModelImport) -> Result<String> {
-    let own = || args.folder.canonicalize().ok().and_then(|f| f.file_name().map(|n| n.to_string_lossy().into_owned()));
+    let own = || {
+        args.folder.canonicalize().ok().and_then(|f| f.file_name().map(|n| n.to_string_lossy().into_owned()))
+    };
     let name = args.name.clone().or_else(own).unwrap_or_default();
     let clean: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
     if clean.is_empty() || (args.name.is_some() && clean != name) {
@@ -175,7 +184,9 @@ fn report(args: &ModelImport, draft: &Draft, manifest: &Path, outcome: &Outcome,
         Ok(report) => print!("{report}"),
         Err(reason) => {
             println!("no golden vectors: {reason}");
-            println!("the manifest has no [verify] and does not load; run the same command with --force where python3 has pip");
+            println!(
+                "the manifest has no [verify] and does not load; run the same command with --force where python3 has pip"
+            );
         }
     }
 }
@@ -247,13 +258,18 @@ impl Golden {
             let (Some(ours), Some(theirs)) = (ours, theirs) else { continue };
             for ((joint, ours), theirs) in joints.iter().zip(ours).zip(theirs) {
                 if (ours - theirs).abs() > 1e-6 * ours.abs().max(1.0) {
-                    bail!("two readers of the source disagree on {what} of joint `{joint}`: {ours} here, {theirs} there; is a list in another order?");
+                    bail!(
+                        "two readers of the source disagree on {what} of joint `{joint}`: {ours} here, {theirs} there; is a list in another order?"
+                    );
                 }
             }
         }
         match draft.rate_hz.value() {
             Some(rate) if (rate - self.rate_hz).abs() > 1e-6 => {
-                bail!("two readers of the source disagree on the rate: {rate} Hz here, {} Hz there", self.rate_hz)
+                bail!(
+                    "two readers of the source disagree on the rate: {rate} Hz here, {} Hz there",
+                    self.rate_hz
+                )
             }
             _ => Ok(()),
         }
