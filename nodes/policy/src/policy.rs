@@ -11,7 +11,8 @@
 
 use sinew_inference::{Engine, Model, RunError};
 use sinew_wire::{
-    FrameId, Header, JointCommand, JointMode, PolicyCommand, PolicyStatus, RobotState, Source, StepTime,
+    FrameId, Header, JointCommand, JointMode, PolicyCommand, PolicyStatus, Provider, RobotState, Source,
+    StepTime,
 };
 
 use crate::action::Action;
@@ -148,6 +149,7 @@ pub struct Policy {
     deadline_ms: f64,
     valid_for_us: u32,
     model_hash: u32,
+    provider: Provider,
     boot_id: u32,
     seq: u32,
     /// Activation being served, and the state of its last run.
@@ -203,6 +205,7 @@ impl Policy {
         let gains =
             kp.zip(&manifest.joints.kd_nm_s_per_rad).map(|(kp, kd)| (*kp as f32, *kd as f32)).collect();
         let latency_ticks = manifest.runtime.latency_ticks;
+        let provider = provider(engine.name());
         // An output holds until the second one after it is missed.
         let valid_for_ns = (u64::from(latency_ticks) + 2 * decimation).saturating_mul(config.period_ns);
         Ok(Self {
@@ -220,6 +223,7 @@ impl Policy {
             deadline_ms: manifest.runtime.deadline_ms,
             valid_for_us: u32::try_from(valid_for_ns / 1000).unwrap_or(u32::MAX),
             model_hash: model.wire_hash(),
+            provider,
             boot_id: config.boot_id,
             seq: 0,
             running: None,
@@ -364,6 +368,7 @@ impl Policy {
         frame.header.set_based_on(FrameId { boot_id: state.header.boot_id, seq: state.header.seq });
         frame.body.activation = state.body.activation;
         frame.body.model_hash = self.model_hash;
+        frame.body.provider = self.provider as u8;
         frame.body.policy = self.number;
         frame.body.status = PolicyStatus::Empty as u8;
         frame
@@ -416,6 +421,18 @@ impl Policy {
     }
 }
 
+/// Engines call themselves `native` or `<runtime> <version> (<provider>)`.
+fn provider(engine: &str) -> Provider {
+    let named = engine.rsplit_once('(').map_or("", |(_, provider)| provider.trim_end_matches(')'));
+    match named.to_ascii_lowercase().as_str() {
+        _ if engine.starts_with("native") => Provider::Native,
+        "cpu" => Provider::Cpu,
+        "cuda" => Provider::Cuda,
+        "tensorrt" => Provider::TensorRt,
+        _ => Provider::Other,
+    }
+}
+
 fn decimation(model: &Model, period_ns: u64) -> Result<u64, SetupError> {
     let rate_hz = model.manifest.runtime.rate_hz;
     let ticks = 1e9 / (rate_hz * period_ns as f64);
@@ -440,4 +457,23 @@ fn check_gains(model: &Model, map: &JointMap, config: &PolicyConfig<'_>) -> Resu
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_provider_is_read_off_the_engine_s_name() {
+        for (name, expected) in [
+            ("native", Provider::Native),
+            ("onnxruntime 1.32.0 (CPU)", Provider::Cpu),
+            ("onnxruntime 1.32.0 (CUDA)", Provider::Cuda),
+            ("onnxruntime 1.32.0 (TensorRT)", Provider::TensorRt),
+            ("onnxruntime 1.32.0 (OpenVINO)", Provider::Other),
+            ("tract", Provider::Other),
+        ] {
+            assert_eq!(provider(name), expected, "{name}");
+        }
+    }
 }

@@ -6,7 +6,8 @@ use sinew_rt::fast_path::{FastPath, Publisher, Subscription};
 use sinew_rt::frame_queue::FrameQueue;
 use sinew_stack::{Goal, Operator};
 use sinew_wire::{
-    ActuatorState, MAX_FRAME, MotionCommand, PolicyCommand, PolicyStatus, Request, RobotState, Source,
+    ActuatorState, MAX_FRAME, MotionCommand, PolicyCommand, PolicyCommandBody, PolicyStatus, Request,
+    RobotState, Source,
 };
 use std::time::Duration;
 
@@ -28,8 +29,8 @@ pub struct Client {
     pub operator: Operator,
     pub robot_state: Option<RobotState>,
     pub actuator_state: Option<ActuatorState>,
-    /// Time the policy took for its newest targets, microseconds.
-    pub policy_us: Option<u32>,
+    /// What the policy said about its newest targets.
+    pub policy: Option<PolicyCommandBody>,
     ctl: Control,
     last_sent_ns: u64,
     buffer: [u8; MAX_FRAME],
@@ -74,7 +75,7 @@ impl Client {
             _subscriptions: subscriptions,
             robot_state: None,
             actuator_state: None,
-            policy_us: None,
+            policy: None,
             ctl,
             last_sent_ns: 0,
             buffer: [0; MAX_FRAME],
@@ -99,7 +100,7 @@ impl Client {
             } else if let Ok(frame) = PolicyCommand::decode(bytes)
                 && frame.body.status() == PolicyStatus::Targets
             {
-                self.policy_us = Some(frame.body.run_us);
+                self.policy = Some(frame.body);
             }
         }
         heard

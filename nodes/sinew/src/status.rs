@@ -1,7 +1,7 @@
 //! `sinew status`: a running robot on one page, or as one JSON object.
 use anyhow::Result;
 use serde_json::{Value, json};
-use sinew_wire::{NO_POLICY, Source};
+use sinew_wire::{NO_POLICY, PolicyCommandBody, PolicyFlags, Source};
 use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -63,11 +63,23 @@ pub fn describe(client: &Client, robot: &str) -> Value {
         "faults": faults(body.faults),
         "hottest_c": hottest,
         "policy_misses": body.policy_misses,
+        "policy_output": client.policy.as_ref().map(policy_output),
         "saturated_ticks": body.saturated_ticks,
         "replies_missing": actuators.body.missing,
         "commands_refused": actuators.body.refused,
         "rtf": truth.as_ref().map(|t| t.rtf),
         "truth_height_m": truth.as_ref().map(|t| t.position_m[2]),
+    })
+}
+
+/// What the newest targets say about themselves.
+fn policy_output(body: &PolicyCommandBody) -> Value {
+    json!({
+        "model_hash": format!("{:08x}", body.model_hash),
+        "provider": body.provider().name(),
+        "flags": PolicyFlags::names(body.flags).collect::<Vec<_>>(),
+        "run_us": body.run_us,
+        "age_us": body.age_us,
     })
 }
 
@@ -112,7 +124,7 @@ pub fn lines(client: &Client, rates: Rates) -> [String; 3] {
     let faults = faults(body.faults);
     let faults = if faults.is_empty() { "none" } else { &faults };
     let missing = client.actuator_state.as_ref().map_or(0, |s| s.body.missing);
-    let policy = client.policy_us.map_or_else(|| "idle".to_owned(), |us| format!("{us} us"));
+    let policy = client.policy.map_or_else(|| "idle".to_owned(), |p| format!("{} us", p.run_us));
     [
         format!(
             "{:9} link {:8} ladder {:7} lease {:9} faults {faults}",
