@@ -13,12 +13,22 @@
 
 mod action;
 pub mod check;
+mod deadline;
 mod joint_map;
 mod observation;
 mod policy;
+pub mod remote;
+mod slot;
+pub mod swap;
+pub mod transition;
 mod verify;
 
 pub use check::{Built, Check, CheckReport, EngineBuilder, Outcome, Site, check};
+pub use deadline::{Deadline, DeadlineCounters, RunTime};
 pub use joint_map::{JointMap, JointMapError};
 pub use policy::{Policy, PolicyConfig, PolicyCounters, PolicyFault, SetupError};
+pub use remote::{Remote, RemoteConfig, RemoteRefusal};
+pub use slot::{Slot, SlotConfig};
+pub use swap::{SwapOutcome, SwapRefusal, SwapRequest, SwapStage};
+pub use transition::Transition;
 pub use verify::{GoldenFailure, GoldenReport, verify};

@@ -39,6 +39,8 @@ struct TermState {
     phase_rad: f64,
     /// Clock advance per run, rad.
     phase_step_rad: f64,
+    /// Where the clock stands after a fresh start, rad.
+    start_rad: f64,
 }
 
 impl TermState {
@@ -47,13 +49,19 @@ impl TermState {
             TermKind::Phase { rate_hz: turns, .. } => core::f64::consts::TAU * turns / rate_hz,
             _ => 0.0,
         };
-        Self { term: term.clone(), values: vec![0.0; term.len()], phase_rad: 0.0, phase_step_rad }
+        Self {
+            term: term.clone(),
+            values: vec![0.0; term.len()],
+            phase_rad: 0.0,
+            phase_step_rad,
+            start_rad: 0.0,
+        }
     }
 
     /// Takes this run's values; `fresh` fills the whole history with them.
     fn observe(&mut self, sample: &Sample<'_>, fresh: bool) {
         if fresh {
-            self.phase_rad = 0.0;
+            self.phase_rad = self.start_rad;
         }
         let width = self.term.width();
         let newest_at = match self.term.history.order {
@@ -126,6 +134,17 @@ impl Observation {
     pub(crate) fn new(input: &Input, rate_hz: f64) -> Self {
         let terms = input.terms.iter().map(|t| TermState::new(t, rate_hz)).collect();
         Self { terms, normalize: input.normalize.clone() }
+    }
+
+    /// Where the gait clock stands, rad in [0, 2 pi); `None` without one.
+    pub(crate) fn gait_phase_rad(&self) -> Option<f64> {
+        let clocks = self.terms.iter().filter(|t| matches!(t.term.kind, TermKind::Phase { .. }));
+        clocks.map(|t| t.phase_rad).next()
+    }
+
+    /// Where the gait clock stands at the next fresh start, rad.
+    pub(crate) fn start_gait_at(&mut self, phase_rad: f64) {
+        self.terms.iter_mut().for_each(|term| term.start_rad = phase_rad);
     }
 
     /// Takes this run's values and writes the tensor; false when a value of it is not finite.

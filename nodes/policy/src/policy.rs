@@ -166,6 +166,16 @@ struct Running {
     step: u64,
 }
 
+impl Running {
+    fn of(state: &RobotState) -> Self {
+        Self {
+            activation: state.body.activation,
+            control_boot: state.header.boot_id,
+            step: state.header.step,
+        }
+    }
+}
+
 impl Policy {
     /// Puts `model` to work on a robot through `engine`, which was built from it.
     pub fn new(
@@ -315,12 +325,8 @@ impl Policy {
             self.fault = None;
             return frame;
         }
-        let current = Running { activation: state.body.activation, control_boot: at.0, step: at.1 };
-        let fresh = !self.running.is_some_and(|last| {
-            last.activation == current.activation
-                && last.control_boot == current.control_boot
-                && last.step.checked_add(self.decimation) == Some(current.step)
-        });
+        let current = Running::of(state);
+        let fresh = self.is_fresh(current);
         let same_activation = self.running.is_some_and(|last| {
             (last.activation, last.control_boot) == (current.activation, current.control_boot)
         });
@@ -340,6 +346,32 @@ impl Policy {
         frame.body.status = PolicyStatus::Targets as u8;
         self.write_targets(&mut frame);
         frame
+    }
+
+    /// True when the run of `current` follows on no other one.
+    fn is_fresh(&self, current: Running) -> bool {
+        !self.running.is_some_and(|last| {
+            last.activation == current.activation
+                && last.control_boot == current.control_boot
+                && last.step.checked_add(self.decimation) == Some(current.step)
+        })
+    }
+
+    /// Where the gait clock will stand in the run of `state`, rad in [0, 2 pi); `None` without one.
+    pub fn gait_phase_rad(&self, state: &RobotState) -> Option<f64> {
+        let phase = self.observations.iter().find_map(Observation::gait_phase_rad)?;
+        Some(if self.is_fresh(Running::of(state)) { 0.0 } else { phase })
+    }
+
+    /// Where the gait clock stands at the next fresh start, so that two policies walk in step; `None`: at its beginning.
+    pub fn start_gait_at(&mut self, phase_rad: Option<f64>) {
+        let phase_rad = phase_rad.filter(|p| p.is_finite()).unwrap_or(0.0);
+        self.observations.iter_mut().for_each(|o| o.start_gait_at(phase_rad));
+    }
+
+    /// True when it moves the robot joint at `index`.
+    pub fn moves(&self, index: usize) -> bool {
+        self.map.robot_indices().any(|moved| moved == index)
     }
 
     /// Back to the state after construction; counters start anew, too.
