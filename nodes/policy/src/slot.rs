@@ -209,25 +209,26 @@ impl Slot {
                 match swap.compare(frame, &new) {
                     Shadowed::Going => {}
                     Shadowed::Refused(refusal) => self.refuse_swap(refusal),
-                    Shadowed::Enough => {
-                        swap.stage = SwapStage::Blend;
-                        self.transition.begin(swap.request.blend_runs);
-                    }
+                    Shadowed::Enough => swap.stage = SwapStage::Blend,
                 }
             }
             // The old one has failed by itself, and control is told so.
             SwapStage::Shadow => {}
             SwapStage::Blend if new.body.status() != PolicyStatus::Targets => {
                 let reason = swap.incoming.fault().map_or_else(|| "empty".to_owned(), ToString::to_string);
-                let run = swap.difference.runs;
+                let run = swap.difference.runs + swap.blended + 1;
                 self.transition.begin(swap.request.blend_runs);
                 self.refuse_swap(SwapRefusal::Fault { run, reason });
             }
             SwapStage::Blend => {
+                if swap.blended == 0 {
+                    self.transition.begin(swap.request.blend_runs);
+                }
+                swap.blended += 1;
                 let healthy = frame.body.status() == PolicyStatus::Targets;
                 *old = healthy.then(|| frame.joints.clone());
                 *frame = new;
-                if !healthy || !self.transition.needs_old() {
+                if !healthy || swap.blended >= swap.request.blend_runs {
                     self.commit_swap();
                 }
             }

@@ -72,9 +72,9 @@ pub enum SwapRefusal {
         most: u32,
     },
     /// It gave no targets.
-    #[error("run {run} of the shadow run gave no targets: {reason}")]
+    #[error("run {run} of the new policy gave no targets: {reason}")]
     Fault {
-        /// From 1.
+        /// From 1, the blend's runs after the shadow's.
         run: u32,
         /// Why.
         reason: String,
@@ -164,6 +164,8 @@ pub(crate) struct Swap {
     pub(crate) stage: SwapStage,
     pub(crate) request: SwapRequest,
     pub(crate) difference: Difference,
+    /// Runs of the blend so far.
+    pub(crate) blended: u32,
     activation: Option<u32>,
 }
 
@@ -211,7 +213,7 @@ impl Swap {
     /// `incoming` has passed [`check`].
     pub(crate) fn new(incoming: Policy, request: SwapRequest) -> Self {
         let difference = Difference::default();
-        Self { incoming, stage: SwapStage::Shadow, request, difference, activation: None }
+        Self { incoming, stage: SwapStage::Shadow, request, difference, blended: 0, activation: None }
     }
 
     /// True when the run of `activation` does not belong to the one this swap began in.

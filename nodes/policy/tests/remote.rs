@@ -146,12 +146,15 @@ fn a_result_that_disagrees_does_not_get_the_robot() {
     assert_eq!(run.slot.remote().unwrap().counters().disagreed, 20);
 }
 
+/// Makes a good result a bad one, now being the second argument.
+type Spoil = fn(&mut PolicyCommand, u64);
+
 #[test]
 fn stale_foreign_reordered_and_damaged_results_are_refused_and_counted() {
     let mut run = Run::new();
     run.connected(30, 0.05);
     let now = run.step;
-    let cases: [(RemoteRefusal, fn(&mut PolicyCommand, u64)); 8] = [
+    let cases: [(RemoteRefusal, Spoil); 8] = [
         (RemoteRefusal::Foreign, |f, _| f.header.robot ^= 1),
         (RemoteRefusal::Foreign, |f, _| f.body.policy += 1),
         (RemoteRefusal::Epoch, |f, _| f.body.activation += 1),
