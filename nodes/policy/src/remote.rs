@@ -250,7 +250,7 @@ impl Remote {
     }
 
     /// The activation of `state` is served from now on; what is in flight for another one is discarded.
-    pub(crate) fn serve(&mut self, state: &RobotState) {
+    pub fn serve(&mut self, state: &RobotState) {
         let epoch = (state.header.boot_id, state.body.activation);
         if self.epoch != Some(epoch) {
             (self.epoch, self.kept) = (Some(epoch), None);

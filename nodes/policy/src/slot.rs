@@ -56,10 +56,8 @@ impl Slot {
     }
 
     /// Results of another machine drive while they may be used; the policy in place becomes the fallback.
-    #[must_use]
-    pub fn with_remote(mut self, remote: Remote) -> Self {
+    pub fn set_remote(&mut self, remote: Remote) {
         self.remote = Some(remote);
-        self
     }
 
     /// The policy in place.

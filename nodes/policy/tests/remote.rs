@@ -49,11 +49,9 @@ impl Run {
     fn new() -> Self {
         let config = SlotConfig { transition_rad: vec![MOST_RAD; 12], latency_ticks: 2 };
         let remote = Remote::new(CONFIG, 0, NUMBER, PERIOD_NS);
-        let mut run = Self {
-            slot: Slot::new(policy(&policy_order()), config).with_remote(remote),
-            step: 0,
-            activation: 1,
-        };
+        let mut slot = Slot::new(policy(&policy_order()), config);
+        slot.set_remote(remote);
+        let mut run = Self { slot, step: 0, activation: 1 };
         run.frame();
         run
     }
