@@ -11,12 +11,12 @@ use crate::deadline::{Deadline, DeadlineCounters, RunTime};
 use crate::policy::Policy;
 use crate::remote::{Choice, Remote};
 use crate::swap::{Shadowed, Swap, SwapOutcome, SwapRefusal, SwapRequest, SwapStage, check};
-use crate::transition::{Targets, Transition};
+use crate::transition::{Largest, Targets, Transition};
 
 /// What a slot needs to know of its robot.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SlotConfig {
-    /// Largest step of each robot joint's target from one run to the next in a hand-over, rad.
+    /// What each robot joint could follow from one run to the next, rad; see [`Transition`].
     pub transition_rad: Vec<f32>,
     /// Latency that control was started for, ticks; a new policy may not need more.
     pub latency_ticks: u32,
@@ -83,6 +83,12 @@ impl Slot {
         self.deadline.counters()
     }
 
+    /// Largest steps of any joint's target in hand-overs.
+    #[must_use]
+    pub fn largest_steps(&self) -> Largest {
+        self.transition.largest()
+    }
+
     /// Where a swap stands, if one is in progress.
     #[must_use]
     pub fn swap_stage(&self) -> Option<SwapStage> {
@@ -141,7 +147,7 @@ impl Slot {
         }
         let mut old: Option<Targets> = None;
         self.run_swap(state, now, clock, &mut frame, &mut old);
-        self.run_remote(state, &mut frame);
+        self.run_remote(state, &mut frame, &mut old);
         if frame.body.status() == PolicyStatus::Targets {
             if self.transition.is_active() {
                 frame.body.flags |= PolicyFlags::TRANSITION;
@@ -233,7 +239,7 @@ impl Slot {
         }
     }
 
-    fn run_remote(&mut self, state: &RobotState, frame: &mut PolicyCommand) {
+    fn run_remote(&mut self, state: &RobotState, frame: &mut PolicyCommand, old: &mut Option<Targets>) {
         let Some(remote) = &mut self.remote else { return };
         remote.serve(state);
         let pick = remote.pick(frame);
@@ -243,6 +249,8 @@ impl Slot {
         match (pick.choice, pick.frame) {
             (Choice::Remote, Some(theirs)) => {
                 let header = frame.header;
+                let healthy = frame.body.status() == PolicyStatus::Targets;
+                *old = healthy.then(|| frame.joints.clone());
                 *frame = theirs;
                 frame.header = header;
                 frame.body.flags |= PolicyFlags::OFFBOARD;

@@ -251,26 +251,17 @@ fn a_chunk_is_consumed_by_time() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whatever the link does, every run has targets, and no hand-over steps above the limit.
+    /// Whatever the link does, every run has targets, and no hand-over steps beyond its limits.
     #[test]
     fn no_link_makes_a_step(link in prop::collection::vec((any::<bool>(), 0u64..5), 10..120)) {
         let mut run = Run::new();
-        // Two constant sources, so that every step is one of a hand-over.
-        let mut last: Option<Vec<f32>> = None;
         for (arrives, late) in link {
             let from = run.step.saturating_sub(10 * late);
             if arrives {
                 run.hear(&run.result(from, 0.2)).ok();
             }
-            let frame = run.frame();
-            prop_assert_eq!(frame.body.status(), PolicyStatus::Targets);
-            let q: Vec<f32> = frame.joints.iter().map(|j| j.q_rad).collect();
-            if let Some(last) = last.filter(|_| frame.body.has(PolicyFlags::TRANSITION)) {
-                for (a, b) in q.iter().zip(&last) {
-                    prop_assert!((a - b).abs() <= MOST_RAD + 1e-5);
-                }
-            }
-            last = Some(q);
+            prop_assert_eq!(run.frame().body.status(), PolicyStatus::Targets);
         }
+        prop_assert!(run.slot.largest_steps().excess_rad <= 1e-5);
     }
 }

@@ -10,6 +10,10 @@ pub struct PolicyReport {
     pub deadline_missed: u64,
     /// The longest row of them.
     pub deadline_missed_in_row: u32,
+    /// Largest step of a joint's target that left in a hand-over, from one run to the next, rad.
+    pub transition_step_rad: f32,
+    /// By how much it was beyond the transition limits, rad: never more than rounding.
+    pub transition_excess_rad: f32,
     /// The last swap.
     pub swap: Option<SwapReport>,
     /// Use of another machine.
@@ -94,6 +98,8 @@ impl PolicyReport {
         Self {
             deadline_missed: deadline.missed,
             deadline_missed_in_row: deadline.longest_row,
+            transition_step_rad: slot.largest_steps().step_rad,
+            transition_excess_rad: slot.largest_steps().excess_rad,
             swap,
             offboard: slot.remote().map(|remote| OffboardReport::of(remote.counters())),
         }

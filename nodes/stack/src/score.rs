@@ -244,6 +244,8 @@ impl<'a> Scorer<'a> {
         most("rmse_wz", expect.rmse_wz, score.rmse_wz);
         most("falls", expect.falls.map(|f| f as f64), Some(score.falls as f64));
         most("max_target_step_rad", expect.max_target_step_rad, score.max_target_step_rad);
+        let excess = expect.max_target_step_rad.map(|_| f64::from(score.policy.transition_excess_rad));
+        most("transition_excess_rad", excess.map(|_| 1e-5), excess);
         most("t_damp_ms", expect.t_damp_ms, score.t_damp_ms);
         most("stale_accepted", expect.stale_accepted.map(|n| n as f64), Some(score.stale_accepted as f64));
         let again = score.t_damp_ms.map(|_| score.stiff_after_damp as f64);
