@@ -7,6 +7,7 @@ mod cli;
 mod client;
 mod drive;
 mod model;
+mod model_explain;
 mod policy;
 mod progress;
 mod run_dir;
