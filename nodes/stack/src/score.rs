@@ -17,6 +17,9 @@ const STOOD_HEIGHT_M: f64 = 0.22;
 /// ... for this long, s.
 const STOOD_FOR_S: f64 = 0.5;
 
+/// Time before a change that is looked at for comparison, s.
+const BEFORE_S: f64 = 2.0;
+
 /// Figures of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Score {
@@ -45,6 +48,8 @@ pub struct Score {
     /// Largest step of a joint's position target at the drives while a policy was followed, rad, from the first swap or
     /// cut of the other machine on; `None` without one.
     pub max_target_step_rad: Option<f64>,
+    /// The same in the two seconds before: what the policy does by itself.
+    pub target_step_before_rad: Option<f64>,
     /// What the policy node counted.
     pub policy: PolicyReport,
     /// What was expected and is not so; empty when all holds.
@@ -117,7 +122,11 @@ impl<'a> Scorer<'a> {
             FAULTS.iter().filter(|row| seen >> row.fault as u8 & 1 == 1).map(|row| row.code.into()).collect();
         score.mode = steps.last().map_or_else(String::new, |s| s.mode.name().to_owned());
         score.policy.clone_from(&self.policy);
-        score.max_target_step_rad = self.target_step(steps);
+        if let Some(from) = self.changed() {
+            let before = (BEFORE_S / self.period_s) as u64;
+            score.max_target_step_rad = target_step(steps, from..u64::MAX);
+            score.target_step_before_rad = target_step(steps, from.saturating_sub(before)..from);
+        }
         score.broken = self.broken(&score, refusals);
         score.passed = score.broken.is_empty() != self.scenario.expect.fails;
         score
@@ -187,13 +196,11 @@ impl<'a> Scorer<'a> {
         sums.map(|sum| (judged > 0).then(|| sum / f64::from(judged)))
     }
 
-    /// From the first event that changes who computes the targets.
-    fn target_step(&self, steps: &[StepTrace]) -> Option<f64> {
+    /// The step of the first event that changes who computes the targets.
+    fn changed(&self) -> Option<u64> {
         let changes = |e: &&Event| matches!(e, Event::Swap { .. } | Event::OffboardCut { .. });
         let at_s = self.scenario.events.iter().filter(changes).map(Event::at_s).reduce(f64::min)?;
-        let from = (at_s / self.period_s).round() as u64;
-        let followed = steps.iter().filter(|s| s.step >= from && s.mode == RobotMode::Policy);
-        followed.map(|s| s.target_step_rad).reduce(f64::max)
+        Some((at_s / self.period_s).round() as u64)
     }
 
     /// The step at which the first event takes something away from the drives or from what judges them, or at which the
@@ -283,4 +290,10 @@ impl<'a> Scorer<'a> {
         }
         broken
     }
+}
+
+/// Largest step of a target within `span` while a policy was followed.
+fn target_step(steps: &[StepTrace], span: std::ops::Range<u64>) -> Option<f64> {
+    let followed = steps.iter().filter(|s| span.contains(&s.step) && s.mode == RobotMode::Policy);
+    followed.map(|s| s.target_step_rad).reduce(f64::max)
 }

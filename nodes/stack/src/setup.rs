@@ -1,7 +1,7 @@
 //! One robot, one scenario, and the cores that belong to them, built the same way in every composition.
 use sinew_bridge::{Bridge, BridgeConfig};
-use sinew_control::{Control, ControlConfig, MotionSource, PolicyTiming};
-use sinew_inference::{Model, NativeEngine, Source as ModelSource};
+use sinew_control::{Control, ControlConfig, Degrade, Fallback, MotionSource, OnMiss, PolicyTiming};
+use sinew_inference::{Model, NativeEngine, Source as ModelSource, manifest};
 use sinew_policy::{Policy, PolicyConfig, Remote, RemoteConfig, SlotConfig};
 use sinew_robot::Robot;
 use sinew_twin::{RapierConfig, Twin, TwinConfig};
@@ -78,6 +78,22 @@ impl SetupError {
     }
 }
 
+/// What control does when outputs of `model` do not come, as its manifest declares.
+fn degrade(model: &Model) -> Degrade {
+    Degrade {
+        on_miss: match model.manifest.runtime.on_miss {
+            manifest::OnMiss::Hold => OnMiss::Hold,
+            manifest::OnMiss::Damp => OnMiss::Damp,
+            manifest::OnMiss::Fault => OnMiss::Fault,
+        },
+        misses_max: model.manifest.runtime.misses_max,
+        fallback: match model.manifest.safety.fallback {
+            manifest::Fallback::Stand => Fallback::Stand,
+            manifest::Fallback::Damp => Fallback::Damp,
+        },
+    }
+}
+
 impl Setup {
     /// Reads the named manifests; nothing is built yet.
     ///
@@ -139,6 +155,7 @@ impl Setup {
     pub fn control(&self, boot_id: u32) -> Result<Control, SetupError> {
         let mut config = ControlConfig::new(&self.robot, &self.name, boot_id, self.robot.limits());
         config.policies = (0..self.models.len()).map(|i| self.policy_timing(i)).collect();
+        config.degrades = self.models.iter().map(degrade).collect();
         config.sources =
             [(Source::AUTOSTART, 10), (Source::CMD_VEL, 50), (Source::SCENARIO, 90), (Source::DRIVE, 100)]
                 .map(|(source, priority)| MotionSource { source, priority })
