@@ -12,7 +12,9 @@ use sinew_wire::{
 use std::time::Duration;
 
 use crate::shells::ctl::{self, Control, TruthReply};
+use crate::shells::policy_swap::REPORT;
 use crate::shells::{boot_id, keys};
+use zenoh::Wait;
 
 /// Motion frames per second.
 pub const MOTION_HZ: u64 = 50;
@@ -158,6 +160,20 @@ impl Client {
     #[must_use]
     pub fn time_s(&self) -> f64 {
         self.robot_state.as_ref().map_or(0.0, |s| s.header.step as f64 * 2e-3)
+    }
+
+    /// What the policy process has counted; `None` when it does not answer in time.
+    #[must_use]
+    pub fn policy_report(&self) -> Option<serde_json::Value> {
+        let replies = self
+            .session
+            .session()
+            .get(format!("{}/{REPORT}", self.session.robot()))
+            .timeout(Duration::from_millis(500))
+            .wait()
+            .ok()?;
+        let sample = replies.recv().ok()?.into_result().ok()?;
+        serde_json::from_slice(&sample.payload().to_bytes()).ok()
     }
 
     /// Ground truth; only in simulation.

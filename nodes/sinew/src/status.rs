@@ -12,6 +12,9 @@ use crate::client::{Client, faults};
 /// How long a robot may take to say something.
 const WAIT: Duration = Duration::from_secs(3);
 
+/// How long an active policy may take.
+const POLICY_WAIT: Duration = Duration::from_millis(300);
+
 /// # Errors
 /// When there is no such robot.
 pub fn run(args: &cli::Status) -> Result<ExitCode> {
@@ -24,6 +27,14 @@ pub fn run(args: &cli::Status) -> Result<ExitCode> {
             "robot {:?} is there but says nothing: see the terminal of `sinew up`",
             args.robot
         );
+    }
+    // An active policy speaks several times in this time.
+    let policy_deadline = sinew_rt::clock::deadline_in(POLICY_WAIT);
+    while client.policy.is_none()
+        && client.robot_state.as_ref().is_some_and(|s| s.body.active_policy != NO_POLICY)
+        && !sinew_rt::clock::remaining(policy_deadline).is_zero()
+    {
+        client.listen(Duration::from_millis(20));
     }
     let status = describe(&client, &args.robot);
     if args.json {
@@ -63,6 +74,7 @@ pub fn describe(client: &Client, robot: &str) -> Value {
         "faults": faults(body.faults),
         "hottest_c": hottest,
         "policy_misses": body.policy_misses,
+        "policy_report": client.policy_report(),
         "policy_output": client.policy.as_ref().map(policy_output),
         "saturated_ticks": body.saturated_ticks,
         "replies_missing": actuators.body.missing,

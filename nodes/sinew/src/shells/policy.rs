@@ -47,6 +47,7 @@ pub fn run(site: &NodeSite) -> Result<()> {
                 policy.hear(state)?;
             }
             desk.attend(&mut policy.host);
+            desk.tell(|| policy.report());
         }
         desk.close();
         policy.leave()
@@ -112,11 +113,15 @@ impl Loop<'_> {
         Ok(())
     }
 
-    fn leave(&mut self) -> Result<()> {
+    fn leave(&self) -> Result<()> {
+        self.site.leave_result("policy", &self.report()?)
+    }
+
+    fn report(&self) -> Result<serde_json::Value> {
         let mut report = serde_json::to_value(self.host.report())?;
         if let (Some(link), Some(fields)) = (&self.link, report.as_object_mut()) {
             fields.insert("link".into(), link.report());
         }
-        self.site.leave_result("policy", &report)
+        Ok(report)
     }
 }

@@ -3,7 +3,7 @@
 //! ```text
 //!  query ─▶ loader thread: read, verify, build ─▶ policy loop: shadow run, blend ─▶ answer
 //! ```
-//! The loop itself never waits for any of it.
+//! The loop itself never waits for any of it. The same desk answers what the process has counted so far.
 use anyhow::{Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
 use sinew_inference::{Directory, Model};
@@ -21,6 +21,9 @@ use super::site::NodeSite;
 
 /// Key of the query below the robot's name.
 pub const SWAP: &str = "policy/0/swap";
+
+/// Key of the other query: what the policy process has counted.
+pub const REPORT: &str = "policy/0/report";
 
 /// What is asked.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -48,7 +51,8 @@ struct Loaded {
 
 /// The loop's end of it.
 pub struct SwapDesk {
-    queryable: Option<Queryable<()>>,
+    queryables: Vec<Queryable<()>>,
+    reports: Receiver<Query>,
     errands: Option<Sender<Errand>>,
     loaded: Receiver<Loaded>,
     /// The query behind the swap in progress.
@@ -70,16 +74,11 @@ impl SwapDesk {
         let scripted = site.scenario.is_some();
         scope.spawn(move || load_all(&site.setup, scripted, &incoming, &finished));
         let asks = errands.clone();
-        let queryable = session
-            .session()
-            .declare_queryable(format!("{}/{SWAP}", session.robot()))
-            .callback(move |query| {
-                // The loader lives as long as the queryable.
-                asks.send(Errand::Load(query)).ok();
-            })
-            .wait()
-            .map_err(|error| anyhow!("query {SWAP}: {error}"))?;
-        Ok(Self { queryable: Some(queryable), errands: Some(errands), loaded, open: None })
+        // Loader and loop live as long as the queryables: what cannot be handed on is nobody's loss.
+        let swaps = declare(session, SWAP, move |query| drop(asks.send(Errand::Load(query))))?;
+        let (ask, reports) = channel();
+        let asked = declare(session, REPORT, move |query| drop(ask.send(query)))?;
+        Ok(Self { queryables: vec![swaps, asked], reports, errands: Some(errands), loaded, open: None })
     }
 
     /// Between two frames: begins what is loaded, answers what has ended.
@@ -103,19 +102,40 @@ impl SwapDesk {
         }
     }
 
+    /// Answers who asks what was counted.
+    pub fn tell(&mut self, report: impl Fn() -> Result<serde_json::Value>) {
+        while let Ok(query) = self.reports.try_recv() {
+            match report() {
+                Ok(report) => answer(&query, &report),
+                Err(error) => eprintln!("policy report: {error:#}"),
+            }
+        }
+    }
+
     /// Ends the loader; queries still open are left without an answer.
     pub fn close(&mut self) {
-        (self.queryable, self.errands, self.open) = (None, None, None);
+        self.queryables.clear();
+        (self.errands, self.open) = (None, None);
     }
 }
 
-fn answer(query: &Query, report: &SwapReport) {
+fn declare(
+    session: &FastPath,
+    key: &str,
+    callback: impl Fn(Query) + Send + Sync + 'static,
+) -> Result<Queryable<()>> {
+    let full = format!("{}/{key}", session.robot());
+    let queryable = session.session().declare_queryable(full).callback(callback).wait();
+    queryable.map_err(|error| anyhow!("query {key}: {error}"))
+}
+
+fn answer<T: Serialize>(query: &Query, report: &T) {
     let sent = serde_json::to_vec(report)
         .map_err(|error| anyhow!("{error}"))
         .and_then(|bytes| query.reply(query.key_expr().clone(), bytes).wait().map_err(|e| anyhow!("{e}")));
     if let Err(error) = sent {
-        // Whoever asked is gone; the swap itself is not their business any more.
-        eprintln!("policy swap: the answer could not be sent: {error}");
+        // Whoever asked is gone; what they asked for is done all the same.
+        eprintln!("policy: an answer could not be sent: {error}");
     }
 }
 
