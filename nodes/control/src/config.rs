@@ -4,6 +4,7 @@ use sinew_robot::{Leg, Robot};
 use sinew_wire::robot_id;
 
 use crate::arbiter::MotionSource;
+use crate::degrade::Degrade;
 pub use crate::policy_slots::PolicyTiming;
 
 /// Gains of standing and of the moves to and from it.
@@ -49,6 +50,8 @@ pub struct ControlConfig {
     pub first_action_max_rad: f32,
     /// By policy number.
     pub policies: Vec<PolicyTiming>,
+    /// By policy number; one that is left out has the default.
+    pub degrades: Vec<Degrade>,
     pub sources: Vec<MotionSource>,
     pub estimator: sinew_estimator::Config,
 }
@@ -96,6 +99,7 @@ impl ControlConfig {
             command_rate: [4.0, 4.0, 8.0],
             first_action_max_rad: 0.8,
             policies: Vec::new(),
+            degrades: Vec::new(),
             sources: Vec::new(),
             estimator: sinew_estimator::Config { foot_radius_m: radius, ..Default::default() },
         }
@@ -125,6 +129,9 @@ impl ControlConfig {
                     return Err(ConfigError::Policy { policy, field });
                 }
             }
+        }
+        if let Some(policy) = self.degrades.iter().position(|d| d.misses_max == 0) {
+            return Err(ConfigError::Policy { policy, field: "misses_max" });
         }
         self.limits.check().map_err(|e| ConfigError::Limits(e.to_string()))
     }

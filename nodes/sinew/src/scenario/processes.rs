@@ -7,8 +7,8 @@ use sinew_rt::fast_path::{FastPath, Publisher};
 use sinew_rt::frame_queue::FrameQueue;
 use sinew_runner::{ChildSpec, Event, Events, Options, Supervisor};
 use sinew_stack::{
-    LockstepPlan, Outcome, Participant, Participants, ProcessEvent, ScheduledEvent, Scorer, Script, Trace,
-    resolve,
+    LockstepPlan, Outcome, Participant, Participants, PolicyReport, ProcessEvent, ScheduledEvent, Scorer,
+    Script, Trace, resolve,
 };
 use sinew_wire::{ActuatorState, MAX_FRAME, PolicyCommand, RobotMode, RobotState, Stage};
 use std::path::{Path, PathBuf};
@@ -167,6 +167,9 @@ impl<'a> Harness<'a> {
         self.supervisor.signal_all(Signal::SIGCONT);
         self.supervisor.signal_all(Signal::SIGTERM);
         self.wait_for_result("bridge")?;
+        if !self.loaded.setup.models.is_empty() {
+            self.wait_for_result("policy")?;
+        }
         self.judge()
     }
 
@@ -331,6 +334,9 @@ impl<'a> Harness<'a> {
             step.faults = known.faults;
         }
         let twin = self.result("twin").context("twin left no result")?;
+        let report: PolicyReport =
+            self.result("policy").and_then(|r| serde_json::from_value(r).ok()).unwrap_or_default();
+        let scorer = scorer.policy(report);
         let bridge = self.result("bridge").unwrap_or_default();
         let refusals: Vec<String> = bridge["refusals"]
             .as_array()

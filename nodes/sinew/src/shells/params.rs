@@ -10,7 +10,7 @@ pub struct Params {
 }
 
 /// Every parameter a node may be given.
-const KNOWN: [&str; 12] = [
+const KNOWN: [&str; 16] = [
     "robot",
     "description",
     "model",
@@ -23,6 +23,10 @@ const KNOWN: [&str; 12] = [
     "core",
     "physics",
     "use_sim_time",
+    "latency_ticks",
+    "offboard",
+    "offboard_wait_ticks",
+    "offboard_max_age_ms",
 ];
 
 impl Params {

@@ -127,6 +127,7 @@ fn setup(
     let (source, manifest) = Directory::of_file(&model)?;
     let mut setup = Setup::new(robot, name, &source, &[manifest])?;
     setup.seed = params.number("seed", 1)?;
+    setup.latency_ticks = params.number("latency_ticks", 0)?;
     Ok(setup)
 }
 
