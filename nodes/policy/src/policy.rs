@@ -336,10 +336,7 @@ impl Policy {
         }
         if let Some(chunk) = self.chunk() {
             frame.body.flags |= PolicyFlags::CHUNK;
-            // The chunk is read for the moment the targets come into force; the frame speaks of its own state.
-            let ahead_ns = u64::from(self.latency_ticks).saturating_mul(self.period_ns);
-            let age_us = chunk.age_ns.saturating_sub(ahead_ns) / 1000;
-            frame.body.age_us = u32::try_from(age_us).unwrap_or(u32::MAX);
+            frame.body.age_us = u32::try_from(chunk.age_ns / 1000).unwrap_or(u32::MAX);
         }
     }
 
