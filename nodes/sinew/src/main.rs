@@ -7,6 +7,7 @@ mod cli;
 mod client;
 mod drive;
 mod model;
+mod model_conformance;
 mod model_explain;
 mod model_import;
 mod policy;
