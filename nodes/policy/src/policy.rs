@@ -11,8 +11,7 @@
 //! A jump that every recurrent state survives (`reset_on = ["activate", "gap>…ms"]`) resets nothing: clocks and ramps
 //! advance by the runs left out.
 
-use sinew_inference::manifest::Fallback;
-use sinew_inference::manifest::OnMiss;
+use sinew_inference::manifest::{Fallback, OnMiss};
 use sinew_inference::{Engine, Model};
 use sinew_wire::{
     FrameId, Header, JointCommand, JointMode, PolicyCommand, PolicyFlags, PolicyStatus, Provider, RobotState,
@@ -102,7 +101,7 @@ impl Policy {
     ) -> Result<Self, SetupError> {
         let (file, manifest) = (&model.file, &model.manifest);
         let map = JointMap::new(&manifest.joints.order, config.joints)
-            .map_err(|error| SetupError::Joints { file: file.clone(), error })?;
+            .map_err(|error| SetupError::Joints { file: file.clone(), line: manifest.joints.line, error })?;
         check_gains(model, &map, config)?;
         check_positions(model, &map, config)?;
         let decimation = decimation(model, config.period_ns)?;
@@ -436,7 +435,7 @@ impl Policy {
         let now_ns = state.header.step.saturating_mul(self.period_ns);
         let motion = (state.body.last_motion_source, state.body.last_motion_seq);
         let arbitrated = state.body.command.map(f64::from);
-        let (command, goal) = self.command.observe(arbitrated, motion, now_ns);
+        let (command, goal) = self.command.observe(arbitrated, motion, now_ns, succession.elapsed);
         let ran = succession.fresh || self.action.wants_run(now_ns);
         let sample = Sample {
             gyro_rad_s: state.body.angular_velocity_rad_s.map(f64::from),
@@ -462,7 +461,7 @@ impl Policy {
                 InputFault::OutOfRange => PolicyFault::OutOfRange,
             })?;
         }
-        self.command.advance(succession.elapsed);
+        self.command.advance();
         if ran {
             for state in &self.states {
                 state.write(self.engine.as_mut());

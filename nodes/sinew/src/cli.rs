@@ -256,6 +256,8 @@ pub enum ModelKind {
         #[arg(long)]
         json: bool,
     },
+    /// Take over a policy of another format: manifest, golden vectors, check; nothing is guessed.
+    Import(crate::model_import::ModelImport),
     /// What each number of each input means: term, joint, unit, scale, value.
     Explain {
         /// A `*.model.toml`.

@@ -8,6 +8,7 @@ mod client;
 mod drive;
 mod model;
 mod model_explain;
+mod model_import;
 mod policy;
 mod progress;
 mod run_dir;
