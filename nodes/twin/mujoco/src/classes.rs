@@ -14,8 +14,11 @@ pub(crate) fn attribute<'a, 'x>(
     let tag = element.tag_name().name();
     let mut class = class_of(document, element);
     while let Some(node) = class {
-        let said =
-            node.children().filter(|c| c.has_tag_name(tag)).filter_map(|c| c.attribute(attribute)).last();
+        let said = node
+            .children()
+            .filter(|c| c.has_tag_name(tag))
+            .filter_map(|c| c.attribute(attribute))
+            .next_back();
         if said.is_some() {
             return said;
         }

@@ -96,7 +96,7 @@ pub(crate) struct Template {
 impl Template {
     pub(crate) fn of(mjcf: &str, names: &RobotNames<'_>) -> Result<Self, ModelRefused> {
         let document = Document::parse(mjcf).map_err(|e| ModelError::Parse(e.to_string()))?;
-        Reader { mjcf, document: &document, edits: Vec::new() }.read(names)
+        Reader { mjcf, document: &document, edits: Vec::new(), names: Vec::new() }.read(names)
     }
 
     /// The text that MuJoCo compiles.
@@ -135,10 +135,21 @@ impl Template {
     }
 }
 
+/// What the sensors of a foot look at.
+struct Foot {
+    /// Kind and name of what tells its position.
+    of: &'static str,
+    place: String,
+    /// Attribute and value that select its contacts.
+    touches: (&'static str, String),
+}
+
 struct Reader<'a, 'x> {
     mjcf: &'a str,
     document: &'a Document<'x>,
     edits: Vec<Edit>,
+    /// Names that were given, by place.
+    names: Vec<(usize, String)>,
 }
 
 impl<'a, 'x> Reader<'a, 'x> {
@@ -235,31 +246,31 @@ impl<'a, 'x> Reader<'a, 'x> {
         Ok(())
     }
 
-    /// Name of the shape of a foot: a geom that collides, or the only such geom beside a site.
-    fn foot(&mut self, index: usize, name: &str, base: Node<'a, 'x>) -> Result<String, ModelRefused> {
+    /// A geom that collides, or a site together with every shape that collides of its body.
+    fn foot(&mut self, index: usize, name: &str, base: Node<'a, 'x>) -> Result<Foot, ModelRefused> {
         let unknown = |why| ModelError::UnknownFoot { name: name.to_owned(), why };
         let called = |n: &Node<'a, 'x>, tag: &str| n.has_tag_name(tag) && n.attribute("name") == Some(name);
         let geom = self.world().find(|n| called(n, "geom") && self.collides(*n));
-        let site = || self.world().find(|n| called(n, "site")).and_then(body_of);
-        let geom = match (geom, site()) {
-            (Some(geom), _) => geom,
-            (None, Some(body)) => {
-                let shapes: Vec<_> = self
-                    .world()
-                    .filter(|n| n.has_tag_name("geom") && body_of(*n) == Some(body) && self.collides(*n))
-                    .collect();
-                match shapes.as_slice() {
-                    [one] => *one,
-                    [] => return Err(unknown("is a site on a body without a collision shape").into()),
-                    _ => return Err(unknown("is a site on a body with several collision shapes").into()),
-                }
-            }
+        let site = self.world().find(|n| called(n, "site"));
+        let (place, of) = match (geom, site) {
+            (Some(geom), _) => (geom, "geom"),
+            (None, Some(site)) => (site, "site"),
             (None, None) => return Err(unknown("is neither a colliding geom nor a site").into()),
         };
-        if body_of(geom) == Some(base) {
+        let body = body_of(place).ok_or_else(|| unknown("is on the world itself"))?;
+        if body == base {
             return Err(ModelRefused::FootOnBase { name: name.to_owned() });
         }
-        Ok(self.named(geom, &format!("sinew_foot_{index}")))
+        if of == "geom" {
+            return Ok(Foot { of, place: name.to_owned(), touches: ("geom1", name.to_owned()) });
+        }
+        let shape =
+            |n: &Node<'a, 'x>| n.has_tag_name("geom") && body_of(*n) == Some(body) && self.collides(*n);
+        if !self.world().any(|n| shape(&n)) {
+            return Err(unknown("is a site on a body without a collision shape").into());
+        }
+        let body = self.named(body, &format!("sinew_foot_{index}"));
+        Ok(Foot { of, place: name.to_owned(), touches: ("body1", body) })
     }
 
     /// MuJoCo's own default is 1 for both masks.
@@ -275,8 +286,12 @@ impl<'a, 'x> Reader<'a, 'x> {
             return name.to_owned();
         }
         let at = after_tag(node);
-        self.edits.push(Edit { at: at..at, piece: Piece::Text(format!(" name=\"{otherwise}\"")) });
-        otherwise.to_owned()
+        let given = self.names.iter().find(|(place, _)| *place == at).map(|(_, name)| name.clone());
+        given.unwrap_or_else(|| {
+            self.edits.push(Edit { at: at..at, piece: Piece::Text(format!(" name=\"{otherwise}\"")) });
+            self.names.push((at, otherwise.to_owned()));
+            otherwise.to_owned()
+        })
     }
 
     fn hole_for_mass(&mut self, base: Node<'a, 'x>) -> Result<(), ModelRefused> {
@@ -324,7 +339,7 @@ fn after_tag(node: Node<'_, '_>) -> usize {
 }
 
 /// Ground, exclusions and sensors.
-fn tail(robot: &[&str], feet: &[String]) -> String {
+fn tail(robot: &[&str], feet: &[Foot]) -> String {
     let mut out = format!(
         "<worldbody><geom name=\"{GROUND}\" type=\"plane\" size=\"0 0 1\" pos=\"0 0 0\" quat=\"1 0 0 0\" \
          contype=\"2147483647\" conaffinity=\"2147483647\" condim=\"1\" friction=\"0 0 0\" priority=\"0\" solmix=\"0\" \
@@ -341,8 +356,9 @@ fn tail(robot: &[&str], feet: &[String]) -> String {
     let sum = "num=\"1\" data=\"found force\" reduce=\"netforce\"";
     for (i, foot) in feet.iter().enumerate() {
         let [position, contact] = foot_sensors(i);
-        put(format_args!("<framepos name=\"{position}\" objtype=\"geom\" objname=\"{foot}\"/>"));
-        put(format_args!("<contact name=\"{contact}\" geom1=\"{foot}\" {sum}/>"));
+        let Foot { of, place, touches: (select, what) } = foot;
+        put(format_args!("<framepos name=\"{position}\" objtype=\"{of}\" objname=\"{place}\"/>"));
+        put(format_args!("<contact name=\"{contact}\" {select}=\"{what}\" {sum}/>"));
     }
     put(format_args!("<contact name=\"{TRUNK}\" body1=\"{base}\" {sum}/>"));
     put(format_args!("<contact name=\"{ROBOT}\" subtree1=\"{base}\" {sum}/></sensor>"));
