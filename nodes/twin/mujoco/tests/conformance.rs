@@ -40,4 +40,8 @@ mujoco_passes!(
     names,
     joint_stops,
     bad_torque,
+    changes,
+    step_length,
+    feet,
+    collapse,
 );
