@@ -161,7 +161,8 @@ impl Control {
 
     fn estimate(&mut self, state: &ActuatorState, dt_s: f64) -> Estimate {
         feet::feet(&self.config.legs, state, &mut self.feet);
-        let imu = state.body.imus().iter().find(|imu| imu.valid == 1).map(|imu| Imu {
+        let mut imus = self.config.imus.iter().filter_map(|i| state.body.imus().get(*i));
+        let imu = imus.find(|imu| imu.valid == 1).map(|imu| Imu {
             gyro_rad_s: imu.gyro_rad_s.map(f64::from),
             accel_m_s2: imu.accel_m_s2.map(f64::from),
         });
