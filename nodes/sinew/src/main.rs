@@ -6,6 +6,7 @@ mod bench;
 mod cli;
 mod client;
 mod drive;
+mod engines;
 mod model;
 mod progress;
 mod run_dir;

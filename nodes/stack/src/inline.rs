@@ -12,7 +12,7 @@ use crate::events::{ProcessEvent, ScheduledEvent, resolve};
 use crate::inbox::Inbox;
 use crate::link_filter::{Delivery, LinkFilter};
 use crate::meters::{Meters, Part, Unmetered};
-use crate::scenario::{Participant, Scenario, ScenarioError};
+use crate::scenario::{BodyVelocity, Participant, Scenario, ScenarioError};
 use crate::score::{Score, Scorer};
 use crate::script::Script;
 use crate::setup::{LockstepPlan, Participants, Setup, SetupError};
@@ -66,6 +66,7 @@ pub struct Stack {
     motion_due: Vec<MotionCommand>,
     deliveries: Vec<Delivery>,
     robot_state: RobotState,
+    body_velocity: BodyVelocity,
     pub trace: Trace,
     messages: u64,
     stale_accepted: u64,
@@ -114,6 +115,7 @@ impl Stack {
             motion_due: Vec::new(),
             deliveries: Vec::new(),
             robot_state: RobotState::default(),
+            body_velocity: scenario.policy_body_velocity,
             trace: Trace::default(),
             messages: 0,
             stale_accepted: 0,
@@ -249,8 +251,12 @@ impl Stack {
         let step = self.step;
         let now = StepTime::from_ns(step * self.period_ns);
         if self.has(Participants::POLICY) && step.is_multiple_of(self.plan.policy.decimation) {
+            let mut seen = self.robot_state.clone();
+            if self.body_velocity == BodyVelocity::Truth {
+                seen.body.velocity_m_s = self.twin.truth().velocity_body_m_s.map(|v| v as f32);
+            }
             for policy in &mut self.policies {
-                let frame = meters.measure(Part::Policy, || policy.step(&self.robot_state, now));
+                let frame = meters.measure(Part::Policy, || policy.step(&seen, now));
                 let bytes = frame.encode(&mut self.buffer).map_err(|_| too_long(step))?;
                 let frame = PolicyCommand::decode(bytes).map_err(|error| StackError::Frame {
                     step,

@@ -1,6 +1,7 @@
 //! Judges a run: figures by the twin's truth, held against the scenario's expectations.
 use serde::Serialize;
 use sinew_guard::FAULTS;
+use std::collections::VecDeque;
 
 use crate::scenario::{Event, GoalName, Participant, Scenario, Segment};
 use crate::trace::{StepTrace, Trace};
@@ -143,28 +144,40 @@ impl<'a> Scorer<'a> {
         falls
     }
 
+    /// A step counts when it and every step of the stride before it are judged: settled, and not just pushed.
     fn rmse(&self, steps: &[StepTrace]) -> [Option<f64>; 3] {
         let quiet = (AFTER_PUSH_S / self.period_s) as u64;
+        let stride = ((self.scenario.segments.average_over_s / self.period_s).round() as usize).max(1);
         let mut sums = [0.0; 3];
         let mut judged = 0;
         let (mut pushes, mut last_push) = (0, None);
         let mut per_segment = vec![([0.0; 3], 0u64); self.segments.len()];
+        let (mut window, mut of) = (VecDeque::with_capacity(stride), None);
         for s in steps {
             if s.pushes != pushes {
                 (pushes, last_push) = (s.pushes, Some(s.step));
             }
-            if last_push.is_some_and(|at| s.step < at + quiet) {
+            let calm = last_push.is_none_or(|at| s.step >= at + quiet);
+            let at = self.segments.iter().position(|g| (g.judge_step..g.to_step).contains(&s.step));
+            let at = at.filter(|_| calm);
+            if at != of || window.len() == stride {
+                window.truncate(if at == of { stride - 1 } else { 0 });
+                of = at;
+            }
+            let Some((segment, (squares, count))) =
+                at.and_then(|i| self.segments.get(i).zip(per_segment.get_mut(i)))
+            else {
+                continue;
+            };
+            window.push_front(s.velocity);
+            if window.len() < stride {
                 continue;
             }
-            let at = self.segments.iter().position(|g| (g.judge_step..g.to_step).contains(&s.step));
-            if let Some((segment, (squares, count))) =
-                at.and_then(|i| self.segments.get(i).zip(per_segment.get_mut(i)))
-            {
-                for ((square, v), c) in squares.iter_mut().zip(s.velocity).zip(segment.velocity) {
-                    *square += (v - f64::from(c)).powi(2);
-                }
-                *count += 1;
+            for (axis, (square, c)) in squares.iter_mut().zip(segment.velocity).enumerate() {
+                let sum: f64 = window.iter().filter_map(|v| v.get(axis)).sum();
+                *square += (sum / stride as f64 - f64::from(c)).powi(2);
             }
+            *count += 1;
         }
         for (squares, count) in per_segment.iter().filter(|(_, count)| *count > 0) {
             for (sum, square) in sums.iter_mut().zip(squares) {

@@ -4,9 +4,11 @@ use sinew_control::{Control, ControlConfig, MotionSource, PolicyTiming};
 use sinew_inference::{Model, NativeEngine, Source as ModelSource};
 use sinew_policy::{Policy, PolicyConfig};
 use sinew_robot::Robot;
-use sinew_twin::{RapierConfig, Twin, TwinConfig};
+use sinew_twin::{Twin, TwinConfig};
 use sinew_wire::Source;
+use std::sync::Arc;
 
+use crate::engine::{BuiltIn, Engine, EngineError, Engines};
 use crate::scenario::Scenario;
 
 /// Ticks from one motion frame to the next, and from the state it was computed from to the tick it enters.
@@ -42,6 +44,11 @@ pub struct Setup {
     pub seed: u64,
     pub noise_scale: f64,
     pub latency_ticks: u64,
+    pub engine: Engine,
+    /// Solver iterations of rapier.
+    pub solver_iterations: usize,
+    /// Who builds the engine; without help only what a core can build.
+    pub engines: Arc<dyn Engines>,
 }
 
 /// Why the cores cannot be built.
@@ -58,7 +65,7 @@ pub enum SetupError {
     #[error("{0}")]
     Control(#[from] sinew_control::ConfigError),
     #[error("{0}")]
-    Physics(#[from] sinew_twin::ModelError),
+    Physics(#[from] EngineError),
     #[error("{0}")]
     Twin(#[from] sinew_twin::TwinError),
     #[error("policy {number} does not exist, there are {count}")]
@@ -86,7 +93,17 @@ impl Setup {
         manifests: &[String],
     ) -> Result<Self, SetupError> {
         let models = manifests.iter().map(|m| Model::load(source, m)).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { robot, name: name.into(), models, seed: 1, noise_scale: 1.0, latency_ticks: 0 })
+        Ok(Self {
+            robot,
+            name: name.into(),
+            models,
+            seed: 1,
+            noise_scale: 1.0,
+            latency_ticks: 0,
+            engine: Engine::default(),
+            solver_iterations: 1,
+            engines: Arc::new(BuiltIn),
+        })
     }
 
     /// What `scenario` runs on, every policy verified once.
@@ -100,6 +117,8 @@ impl Setup {
         setup.seed = scenario.seed;
         setup.noise_scale = scenario.noise_scale;
         setup.latency_ticks = scenario.latency_ticks;
+        setup.engine = scenario.engine;
+        setup.solver_iterations = scenario.solver_iterations;
         for number in 0..setup.models.len() {
             setup.policy(number, 1)?;
         }
@@ -127,7 +146,7 @@ impl Setup {
     /// # Errors
     /// What the physics or an emulator cannot represent.
     pub fn twin(&self) -> Result<Twin, SetupError> {
-        let physics = Twin::rapier(&self.robot, &RapierConfig::default())?;
+        let physics = self.engines.build(self.engine, &self.robot, self.solver_iterations)?;
         let config = TwinConfig { seed: self.seed, noise_scale: self.noise_scale, ..TwinConfig::default() };
         Ok(Twin::new(&self.robot, physics, config)?)
     }

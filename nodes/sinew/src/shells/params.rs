@@ -10,7 +10,7 @@ pub struct Params {
 }
 
 /// Every parameter a node may be given.
-const KNOWN: [&str; 12] = [
+const KNOWN: [&str; 15] = [
     "robot",
     "description",
     "model",
@@ -18,10 +18,13 @@ const KNOWN: [&str; 12] = [
     "free_run",
     "seed",
     "scenario",
+    "scenario_robot",
     "participants",
     "ros_port",
     "core",
-    "physics",
+    "engine",
+    "solver_iterations",
+    "latency_ticks",
     "use_sim_time",
 ];
 
