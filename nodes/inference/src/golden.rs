@@ -1,10 +1,13 @@
 //! Golden vectors at robot level: what the robot measures in, what its joints shall do out.
 //!
 //! Written by the trainer's exporter, which has a joint list of its own; columns are named, so a manifest with
-//! two joints exchanged gives other targets and is found out. One case is one activation: history, last action
-//! and phase start anew, ticks follow at the policy's rate.
+//! two joints exchanged gives other targets and is found out. One case is one activation: history, last action,
+//! phase, counters and recurrent state start anew, ticks follow at the policy's rate. What a model reads must be
+//! there; what it does not read may be left out.
 
 use serde::Deserialize;
+
+use crate::manifest::{Input, Manifest, Quantity, TermKind};
 
 /// Why a golden file cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -43,8 +46,32 @@ pub struct GoldenTick {
     pub q_rad: Vec<f32>,
     /// Velocity per column, rad/s.
     pub dq_rad_s: Vec<f32>,
+    /// Torque per column, N m.
+    #[serde(default)]
+    pub tau_nm: Option<Vec<f32>>,
+    /// Linear velocity of the base, m/s, base frame.
+    #[serde(default)]
+    pub velocity_m_s: Option<[f32; 3]>,
+    /// Base in the odometry frame, quaternion (w, x, y, z).
+    #[serde(default)]
+    pub orientation_wxyz: Option<[f32; 4]>,
+    /// Base in the odometry frame, m.
+    #[serde(default)]
+    pub position_m: Option<[f64; 3]>,
+    /// Base above the support plane, m.
+    #[serde(default)]
+    pub height_m: Option<f32>,
+    /// Contact probability per foot of [`Golden::feet`].
+    #[serde(default)]
+    pub contact: Option<Vec<f32>>,
     /// Target expected per column, rad.
     pub target_rad: Vec<f32>,
+    /// Velocity target expected per column, rad/s.
+    #[serde(default)]
+    pub target_dq_rad_s: Option<Vec<f32>>,
+    /// Feed-forward torque expected per column, N m.
+    #[serde(default)]
+    pub target_tau_nm: Option<Vec<f32>>,
 }
 
 /// Ticks after one activation.
@@ -69,6 +96,9 @@ pub struct Golden {
     pub rate_hz: f64,
     /// Joint name of each column.
     pub joints: Vec<String>,
+    /// Foot name of each contact column.
+    #[serde(default)]
+    pub feet: Vec<String>,
     /// The cases.
     pub cases: Vec<GoldenCase>,
 }
@@ -102,9 +132,7 @@ impl Golden {
             );
         }
         let width = self.joints.len();
-        let distinct =
-            self.joints.iter().enumerate().all(|(i, n)| !self.joints.iter().take(i).any(|m| m == n));
-        if width == 0 || !distinct {
+        if width == 0 || !distinct(&self.joints) || !distinct(&self.feet) {
             return content(
                 "joints".to_owned(),
                 format!("{width} names, some equal or none"),
@@ -114,26 +142,114 @@ impl Golden {
         for case in &self.cases {
             for (index, tick) in case.ticks.iter().enumerate() {
                 let at = |column: &str| format!("cases[\"{}\"].ticks[{index}].{column}", case.name);
-                let columns =
-                    [("q_rad", &tick.q_rad), ("dq_rad_s", &tick.dq_rad_s), ("target_rad", &tick.target_rad)];
-                let base = [&tick.gyro_rad_s, &tick.projected_gravity, &tick.command];
-                for (name, values) in columns {
+                let columns = [
+                    ("q_rad", Some(&tick.q_rad), width),
+                    ("dq_rad_s", Some(&tick.dq_rad_s), width),
+                    ("target_rad", Some(&tick.target_rad), width),
+                    ("tau_nm", tick.tau_nm.as_ref(), width),
+                    ("target_dq_rad_s", tick.target_dq_rad_s.as_ref(), width),
+                    ("target_tau_nm", tick.target_tau_nm.as_ref(), width),
+                    ("contact", tick.contact.as_ref(), self.feet.len()),
+                ];
+                for (name, values, width) in columns {
+                    let Some(values) = values else { continue };
                     if values.len() != width || values.iter().any(|v| !v.is_finite()) {
                         let found = format!("{} values", values.len());
                         return content(at(name), found, &format!("{width} finite values"));
                     }
                 }
-                if base.iter().any(|v| v.iter().any(|x| !x.is_finite())) {
-                    return content(
-                        at("gyro_rad_s"),
-                        "a value that is not finite".to_owned(),
-                        "finite values",
-                    );
+                if let Some(name) = tick.not_finite() {
+                    let found = "a value that is not finite".to_owned();
+                    return content(at(name), found, "finite values");
                 }
             }
         }
         Ok(())
     }
+
+    /// Itself, when it was written for the model of `manifest` and has what the model reads.
+    pub(crate) fn belonging_to(self, manifest: &Manifest) -> Result<Self, GoldenError> {
+        let content = |field: &str, found: String, expected: String| {
+            Err(GoldenError::Content { field: field.to_owned(), found, expected })
+        };
+        if self.graph_sha256 != manifest.graph.sha256 {
+            let expected = format!("{}, the graph's", manifest.graph.sha256);
+            return content("graph_sha256", self.graph_sha256, expected);
+        }
+        if (self.rate_hz - manifest.runtime.rate_hz).abs() > 1e-9 {
+            let expected = format!("{}, the manifest's", manifest.runtime.rate_hz);
+            return content("rate_hz", self.rate_hz.to_string(), expected);
+        }
+        let mut names = self.joints.clone();
+        let mut wanted = manifest.joints.order.clone();
+        names.sort_unstable();
+        wanted.sort_unstable();
+        if names != wanted {
+            let expected = format!("in any order {}", wanted.join(", "));
+            return content("joints", self.joints.join(", "), expected);
+        }
+        for kind in manifest.inputs.iter().flat_map(Input::terms).map(|t| &t.kind) {
+            if let TermKind::Contact { feet, .. } = kind
+                && let Some(foot) = feet.iter().find(|foot| !self.feet.contains(foot))
+            {
+                let found = format!("no `{foot}`");
+                return content("feet", found, format!("the feet that {} reads", kind.name()));
+            }
+            if let Some(field) = self.lacks(|tick| tick.missing_for(kind)) {
+                let expected = format!("it in each tick, since the model reads {}", kind.name());
+                return content(field, "nothing".to_owned(), expected);
+            }
+        }
+        for target in manifest.outputs.iter().filter_map(|o| o.target()) {
+            let missing = |tick: &GoldenTick| match target.quantity {
+                Quantity::Position => None,
+                Quantity::Velocity => tick.target_dq_rad_s.is_none().then_some("target_dq_rad_s"),
+                Quantity::Effort => tick.target_tau_nm.is_none().then_some("target_tau_nm"),
+            };
+            if let Some(field) = self.lacks(missing) {
+                return content(field, "nothing".to_owned(), "it in each tick, since the model gives it".to_owned());
+            }
+        }
+        Ok(self)
+    }
+
+    fn lacks(&self, missing: impl Fn(&GoldenTick) -> Option<&'static str>) -> Option<&'static str> {
+        self.cases.iter().flat_map(|c| &c.ticks).find_map(missing)
+    }
+}
+
+impl GoldenTick {
+    /// The field that a term of this kind reads and that is not there.
+    fn missing_for(&self, kind: &TermKind) -> Option<&'static str> {
+        match kind {
+            TermKind::LinearVelocity if self.velocity_m_s.is_none() => Some("velocity_m_s"),
+            TermKind::Rotation(_) if self.orientation_wxyz.is_none() => Some("orientation_wxyz"),
+            TermKind::Position if self.position_m.is_none() => Some("position_m"),
+            TermKind::Height if self.height_m.is_none() => Some("height_m"),
+            TermKind::JointEffort if self.tau_nm.is_none() => Some("tau_nm"),
+            TermKind::Contact { .. } if self.contact.is_none() => Some("contact"),
+            _ => None,
+        }
+    }
+
+    /// The first field of the base that is not finite.
+    fn not_finite(&self) -> Option<&'static str> {
+        let bad = |values: &[f32]| values.iter().any(|v| !v.is_finite());
+        let fields = [
+            ("gyro_rad_s", bad(&self.gyro_rad_s)),
+            ("projected_gravity", bad(&self.projected_gravity)),
+            ("command", bad(&self.command)),
+            ("velocity_m_s", self.velocity_m_s.is_some_and(|v| bad(&v))),
+            ("orientation_wxyz", self.orientation_wxyz.is_some_and(|v| bad(&v))),
+            ("position_m", self.position_m.is_some_and(|v| v.iter().any(|x| !x.is_finite()))),
+            ("height_m", self.height_m.is_some_and(|v| !v.is_finite())),
+        ];
+        fields.iter().find(|(_, bad)| *bad).map(|(name, _)| *name)
+    }
+}
+
+fn distinct(names: &[String]) -> bool {
+    names.iter().enumerate().all(|(i, n)| !names.iter().take(i).any(|m| m == n))
 }
 
 /// How far a value may be from its golden one: `atol + rtol * |golden|`.

@@ -16,10 +16,13 @@ pub mod model;
 pub mod native;
 pub mod onnx;
 pub mod source;
+pub mod stats;
+mod tensors;
 
-pub use engine::{Engine, EngineIo, RunError, TensorInfo};
+pub use engine::{ElementType, Engine, EngineIo, RunError, TensorInfo, check_values};
 pub use golden::{Golden, GoldenError, Tolerance};
 pub use manifest::{Manifest, ManifestError};
 pub use model::{LoadError, Model, sha256_hex};
 pub use native::{CompileError, NativeEngine};
 pub use source::{Directory, Source, SourceError};
+pub use stats::{Stats, StatsError};

@@ -4,9 +4,13 @@ use sha2::{Digest, Sha256};
 
 use crate::engine::TensorInfo;
 use crate::golden::{Golden, GoldenError, Tolerance};
-use crate::manifest::{GraphFile, Manifest, ManifestError, OutputKind};
-use crate::onnx::{Dimension, Graph, GraphError, Port};
+use crate::manifest::{
+    GraphFile, InputSource, Manifest, ManifestError, Normalize, Precision, StateInit,
+};
+use crate::onnx::{Graph, GraphError, Inventory};
 use crate::source::{Source, SourceError};
+use crate::stats::StatsError;
+use crate::tensors::account_for_tensors;
 
 /// Why a model does not load.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +71,17 @@ pub enum LoadError {
         #[source]
         error: GoldenError,
     },
+    /// Not the numbers the manifest asks for.
+    #[error("{file}, named by `{field}`: {error}")]
+    Stats {
+        /// File.
+        file: String,
+        /// Key of the manifest.
+        field: String,
+        /// Why.
+        #[source]
+        error: StatsError,
+    },
 }
 
 /// A model that may be built into an engine.
@@ -82,6 +97,8 @@ pub struct Model {
     pub graph_sha256: [u8; 32],
     /// The graph file as it is, for other runtimes.
     pub graph_bytes: Vec<u8>,
+    /// The graph's external data files: name and bytes.
+    pub external: Vec<(String, Vec<u8>)>,
     /// The graph.
     pub graph: Graph,
     /// The golden vectors.
@@ -96,36 +113,96 @@ impl Model {
         refuse_lfs_pointer(&file, &bytes)?;
         let text = str::from_utf8(&bytes)
             .map_err(|e| LoadError::Text { file: file.clone(), at: e.valid_up_to() })?;
-        let manifest = Manifest::parse(&file, text)?;
+        let mut manifest = Manifest::parse(&file, text)?;
         let manifest_sha256 = Sha256::digest(&bytes).into();
         let (graph_bytes, graph_sha256) = hashed(source, &file, &manifest.graph)?;
         let graph_file = source.describe(&manifest.graph.file);
-        let graph =
-            Graph::parse(&graph_bytes).map_err(|error| LoadError::Graph { file: graph_file, error })?;
+        let graph_error = |error| LoadError::Graph { file: graph_file.clone(), error };
+        let inventory = Inventory::read(&graph_bytes).map_err(graph_error)?;
+        account_for_external_files(&file, &manifest, &inventory)?;
+        check_precision(&file, &manifest, &inventory)?;
+        let external = manifest
+            .external
+            .iter()
+            .map(|named| Ok((named.file.clone(), hashed(source, &file, named)?.0)))
+            .collect::<Result<Vec<_>, LoadError>>()?;
+        let graph = Graph::parse(&graph_bytes).map_err(graph_error)?;
         account_for_tensors(&file, &manifest, &graph)?;
+        resolve_numbers(source, &file, &mut manifest)?;
         let (golden_bytes, _) = hashed(source, &file, &manifest.verify.golden)?;
         let golden_file = source.describe(&manifest.verify.golden.file);
         let golden = Golden::parse(&golden_bytes)
-            .and_then(|golden| belongs(golden, &manifest))
+            .and_then(|golden| golden.belonging_to(&manifest))
             .map_err(|error| LoadError::Golden { file: golden_file, error })?;
-        Ok(Self { file, manifest, manifest_sha256, graph_sha256, graph_bytes, graph, golden })
+        Ok(Self { file, manifest, manifest_sha256, graph_sha256, graph_bytes, external, graph, golden })
     }
 
-    /// Shapes of all graph inputs, as pinned by the manifest.
+    /// Every input of the graph, as pinned by the manifest: those made of terms, counted, drawn, and the states.
     pub fn inputs(&self) -> Vec<TensorInfo> {
-        let pinned =
-            |i: &crate::manifest::Input| TensorInfo { name: i.tensor.clone(), shape: i.shape.clone() };
-        self.manifest.inputs.iter().map(pinned).collect()
+        let input = |i: &crate::manifest::Input| TensorInfo {
+            name: i.tensor.clone(),
+            element: i.element,
+            shape: i.shape.clone(),
+        };
+        let state = |s: &crate::manifest::State| TensorInfo {
+            name: s.input.clone(),
+            element: s.element,
+            shape: s.shape.clone(),
+        };
+        let states = self.manifest.states.iter().map(state);
+        self.manifest.inputs.iter().map(input).chain(states).collect()
+    }
+
+    /// Every output of the graph, as pinned by the manifest, each once.
+    pub fn outputs(&self) -> Vec<TensorInfo> {
+        let output = |o: &crate::manifest::Output| TensorInfo {
+            name: o.tensor.clone(),
+            element: o.element,
+            shape: o.shape.clone(),
+        };
+        let mut outputs: Vec<TensorInfo> = self.manifest.outputs.iter().map(output).collect();
+        for state in &self.manifest.states {
+            if !outputs.iter().any(|o| o.name == state.output) {
+                outputs.push(TensorInfo {
+                    name: state.output.clone(),
+                    element: state.element,
+                    shape: state.output_shape.clone(),
+                });
+            }
+        }
+        outputs
+    }
+
+    /// Bytes of an external data file.
+    pub fn external(&self, name: &str) -> Option<&[u8]> {
+        self.external.iter().find(|(file, _)| file == name).map(|(_, bytes)| bytes.as_slice())
     }
 
     /// Tolerance of the golden vectors.
     pub fn tolerance(&self) -> Tolerance {
-        Tolerance { atol: self.manifest.verify.atol, rtol: self.manifest.verify.rtol }
+        let verify = &self.manifest.verify;
+        let coarse = !matches!(self.manifest.precision, None | Some(Precision::Fp32));
+        let atol = verify.fp16_atol.filter(|_| coarse).unwrap_or(verify.atol);
+        Tolerance { atol, rtol: verify.rtol }
     }
 
-    /// The number frames carry for this model: the first four bytes of the graph's SHA-256, little endian.
+    /// SHA-256 over everything that makes the weights: of the graph file itself, or, where it has external data, of
+    /// the graph's hash followed by those of the data files in the manifest's order.
+    pub fn weights_sha256(&self) -> [u8; 32] {
+        if self.external.is_empty() {
+            return self.graph_sha256;
+        }
+        let mut hash = Sha256::new();
+        hash.update(self.graph_sha256);
+        for (_, bytes) in &self.external {
+            hash.update(Sha256::digest(bytes));
+        }
+        hash.finalize().into()
+    }
+
+    /// The number frames carry for this model: the first four bytes of [`Model::weights_sha256`], little endian.
     pub fn wire_hash(&self) -> u32 {
-        let [a, b, c, d, ..] = self.graph_sha256;
+        let [a, b, c, d, ..] = self.weights_sha256();
         u32::from_le_bytes([a, b, c, d])
     }
 }
@@ -164,121 +241,81 @@ fn hashed(source: &dyn Source, manifest: &str, wanted: &GraphFile) -> Result<(Ve
     Ok((bytes, hash))
 }
 
-fn belongs(golden: Golden, manifest: &Manifest) -> Result<Golden, GoldenError> {
-    let content = |field: &str, found: String, expected: String| {
-        Err(GoldenError::Content { field: field.to_owned(), found, expected })
+/// The graph names exactly the data files that the manifest hashes.
+fn account_for_external_files(
+    file: &str,
+    manifest: &Manifest,
+    inventory: &Inventory,
+) -> Result<(), ManifestError> {
+    let listed: Vec<&str> = manifest.external.iter().map(|e| e.file.as_str()).collect();
+    let error = |line, found: String, hint: &str| {
+        let expected = format!("graph[0].external to list exactly {:?}", inventory.external);
+        Err(Manifest::error(file, line, "graph[0].external", found, expected, hint))
     };
-    if golden.graph_sha256 != manifest.graph.sha256 {
-        return content(
-            "graph_sha256",
-            golden.graph_sha256,
-            format!("{}, the graph's", manifest.graph.sha256),
-        );
+    if let Some(name) = inventory.external.iter().find(|name| !listed.contains(&name.as_str())) {
+        let found = format!("no entry for `{name}`, in which {} keeps weights", manifest.graph.file);
+        return error(manifest.graph.line, found, "add { file, sha256 } for it, and ship it beside the graph");
     }
-    if (golden.rate_hz - manifest.runtime.rate_hz).abs() > 1e-9 {
-        return content(
-            "rate_hz",
-            golden.rate_hz.to_string(),
-            format!("{}, the manifest's", manifest.runtime.rate_hz),
-        );
-    }
-    let mut names = golden.joints.clone();
-    let mut wanted = manifest.joints.order.clone();
-    names.sort_unstable();
-    wanted.sort_unstable();
-    if names != wanted {
-        return content("joints", golden.joints.join(", "), format!("in any order {}", wanted.join(", ")));
-    }
-    Ok(golden)
-}
-
-/// Every tensor of the graph stands in the manifest with a shape that fits, and the other way round.
-fn account_for_tensors(file: &str, manifest: &Manifest, graph: &Graph) -> Result<(), ManifestError> {
-    let names = |ports: &[Port]| ports.iter().map(|p| p.name.as_str()).collect::<Vec<_>>().join(", ");
-    let mut seen: Vec<&str> = Vec::new();
-    for (index, input) in manifest.inputs.iter().enumerate() {
-        let field = format!("input[{index}]");
-        let port = find(file, input.line, &field, &input.tensor, &graph.inputs, &mut seen)?;
-        fits(file, input.line, &format!("{field}.shape"), port, &input.shape)?;
-    }
-    for (index, output) in manifest.outputs.iter().enumerate() {
-        let field = format!("output[{index}]");
-        let port = find(file, output.line, &field, &output.tensor, &graph.outputs, &mut seen)?;
-        let shape = [1, manifest.joints.order.len()];
-        let what = match output.kind {
-            OutputKind::JointTarget { .. } => "kind",
-            OutputKind::Feedback => "tensor",
-        };
-        fits(file, output.line, &format!("{field}.{what}"), port, &shape)?;
-    }
-    for (key, ports) in [("input", &graph.inputs), ("output", &graph.outputs)] {
-        let listed = |p: &&Port| !seen.contains(&p.name.as_str());
-        if let Some(port) = ports.iter().find(listed) {
-            let found = format!("nothing for `{}`; the graph's {key}s are {}", port.name, names(ports));
-            let expected = format!("an [[{key}]] section for each {key} of the graph");
-            return Err(Manifest::error(file, 1, key, found, expected, "account for every tensor"));
-        }
+    if let Some(named) = manifest.external.iter().find(|e| !inventory.external.contains(&e.file)) {
+        let found = format!("`{}`, which {} does not name", named.file, manifest.graph.file);
+        return error(named.line, found, "remove the entry");
     }
     Ok(())
 }
 
-fn find<'a>(
-    file: &str,
-    line: usize,
-    field: &str,
-    tensor: &str,
-    ports: &'a [Port],
-    seen: &mut Vec<&'a str>,
-) -> Result<&'a Port, ManifestError> {
-    let field = format!("{field}.tensor");
-    let Some(port) = ports.iter().find(|p| p.name == tensor) else {
-        let names: Vec<&str> = ports.iter().map(|p| p.name.as_str()).collect();
-        let expected = format!("one of {}", names.join(", "));
-        return Err(Manifest::error(
-            file,
-            line,
-            &field,
-            format!("`{tensor}`"),
-            expected,
-            "use the graph's own name",
-        ));
+/// The weights are in what the manifest says. Element types by their ONNX numbers: 1 f32, 2 and 3 the 8-bit integers,
+/// 10 f16, 16 bf16.
+fn check_precision(file: &str, manifest: &Manifest, inventory: &Inventory) -> Result<(), ManifestError> {
+    let Some(precision) = manifest.precision else { return Ok(()) };
+    let has = |types: &[i64]| inventory.element_types.iter().any(|t| types.contains(t));
+    let (half, byte) = (has(&[10, 16]), has(&[2, 3]) || inventory.quantised);
+    let fits = match precision {
+        Precision::Fp32 => !half && !byte,
+        Precision::Fp16 => half && !byte,
+        Precision::Int8 => byte,
     };
-    if seen.contains(&port.name.as_str()) {
-        let found = format!("`{tensor}` a second time");
-        return Err(Manifest::error(
-            file,
-            line,
-            &field,
-            found,
-            "each tensor once",
-            "remove one of the sections",
-        ));
-    }
-    seen.push(&port.name);
-    Ok(port)
-}
-
-fn fits(file: &str, line: usize, field: &str, port: &Port, shape: &[usize]) -> Result<(), ManifestError> {
-    let error = |found: String, expected: String, hint: &str| {
-        Err(Manifest::error(file, line, field, found, expected, hint))
-    };
-    if port.element_type != 1 {
-        let found = format!("element type {} of `{}`", port.element_type, port.name);
-        return error(found, "f32 (1)".to_owned(), "export with f32 inputs and outputs");
-    }
-    let Some(dimensions) = &port.shape else {
-        let found = format!("`{}` without a shape in the graph", port.name);
-        return error(found, format!("{shape:?}"), "export with shapes");
-    };
-    let same = dimensions.len() == shape.len()
-        && dimensions
-            .iter()
-            .zip(shape)
-            .all(|(d, s)| matches!(d, Dimension::Open(_)) || *d == Dimension::Fixed(*s));
-    if same {
+    if fits {
         return Ok(());
     }
-    let shown: Vec<String> = dimensions.iter().map(ToString::to_string).collect();
-    let found = format!("{shape:?} in the manifest, [{}] of `{}` in the graph", shown.join(", "), port.name);
-    error(found, "equal shapes".to_owned(), "correct the manifest's shape, terms or joints")
+    let found = format!(
+        "\"{}\", but the initialisers of {} are {}",
+        precision.name(),
+        manifest.graph.file,
+        match (half, byte) {
+            (_, true) => "8-bit integers",
+            (true, false) => "16-bit floats",
+            (false, false) => "32-bit floats",
+        }
+    );
+    let hint = "precision is what the graph holds: correct it here, or export the graph in that precision";
+    Err(Manifest::error(file, manifest.graph.line, "graph[0].precision", found, "what the graph holds", hint))
+}
+
+/// Numbers that stand in files of their own take their places in the manifest.
+fn resolve_numbers(source: &dyn Source, file: &str, manifest: &mut Manifest) -> Result<(), LoadError> {
+    for input in &mut manifest.inputs {
+        if let InputSource::Terms(observed) = &mut input.source
+            && let Normalize::Stats(stats) = &observed.normalize
+        {
+            let (bytes, _) = hashed(source, file, &stats.file)?;
+            let failed = |error| LoadError::Stats {
+                file: source.describe(&stats.file.file),
+                field: stats.field().to_owned(),
+                error,
+            };
+            observed.normalize = stats.resolve(&bytes).map_err(failed)?;
+        }
+    }
+    for state in &mut manifest.states {
+        if let StateInit::File { file: named, key, field } = &state.init {
+            let (bytes, _) = hashed(source, file, named)?;
+            let failed = |error| LoadError::Stats {
+                file: source.describe(&named.file),
+                field: field.clone(),
+                error,
+            };
+            state.init = state.initial(key, &bytes).map_err(failed)?;
+        }
+    }
+    Ok(())
 }

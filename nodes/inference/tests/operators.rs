@@ -32,7 +32,7 @@ fn graph(case: &Case) -> Graph {
 }
 
 fn pins(case: &Case) -> Vec<TensorInfo> {
-    case.inputs.iter().map(|t| TensorInfo { name: t.name.clone(), shape: t.shape.clone() }).collect()
+    case.inputs.iter().map(|t| TensorInfo::f32(t.name.clone(), t.shape.clone())).collect()
 }
 
 #[test]

@@ -4,7 +4,8 @@ use sinew_inference::manifest::EngineKind;
 use sinew_inference::{Engine, LoadError, Model, Source};
 
 use crate::joint_map::JointMap;
-use crate::policy::{Policy, PolicyConfig, SetupError};
+use crate::policy::Policy;
+use crate::setup::{PolicyConfig, SetupError};
 
 /// How a check ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,10 +43,22 @@ pub struct CheckReport {
 pub struct Site<'a> {
     /// Its joints in the order of its frames.
     pub joints: &'a [String],
+    /// Its feet in the order of its contact values.
+    pub feet: &'a [String],
     /// Largest (kp, kd) per joint.
     pub max_gains: Option<&'a [(f64, f64)]>,
+    /// Range per joint, rad.
+    pub position_limits: Option<&'a [(f64, f64)]>,
     /// Period of control, ns.
     pub period_ns: u64,
+}
+
+impl<'a> Site<'a> {
+    /// For a policy that is looked at, not put to work.
+    pub fn config(&self) -> PolicyConfig<'a> {
+        let Self { joints, feet, max_gains, position_limits, period_ns } = *self;
+        PolicyConfig { number: 0, joints, feet, max_gains, position_limits, period_ns, boot_id: 0 }
+    }
 }
 
 /// An engine, or why there is none.
@@ -102,7 +115,7 @@ pub fn check(source: &dyn Source, name: &str, site: &Site<'_>, engines: &[Engine
     };
     let manifest = &model.manifest;
     report.model = Some(format!("{} {}", manifest.name, manifest.version));
-    let terms: usize = manifest.inputs.iter().map(|i| i.terms.len()).sum();
+    let terms: usize = manifest.inputs.iter().map(|i| i.terms().len()).sum();
     let details = [
         format!(
             "schema 1, {terms} terms, {} joints, {} Hz",
@@ -124,10 +137,7 @@ pub fn check(source: &dyn Source, name: &str, site: &Site<'_>, engines: &[Engine
         Err(error) => report.push("joints", Outcome::Failed(error.to_string())),
     }
     for kind in &manifest.runtime.engines {
-        let label = match kind {
-            EngineKind::Native => "native",
-            EngineKind::OnnxRuntime => "onnxruntime",
-        };
+        let label = kind.name();
         let check = format!("golden run, {label}");
         let outcome = match engines.iter().find(|e| e.kind == *kind) {
             None => Outcome::Skipped("this engine was not offered".to_owned()),
@@ -143,9 +153,7 @@ fn golden_run(model: &Model, site: &Site<'_>, builder: &EngineBuilder<'_>) -> Ou
         Ok(engine) => engine,
         Err(reason) => return Outcome::Failed(reason),
     };
-    let Site { joints, max_gains, period_ns } = *site;
-    let config = PolicyConfig { number: 0, joints, max_gains, period_ns, boot_id: 0 };
-    match Policy::verified(model, engine, &config) {
+    match Policy::verified(model, engine, &site.config()) {
         Ok((policy, golden)) => Outcome::Passed(format!(
             "{}: {} ticks, worst difference {:.1e} rad; every {} ticks of control",
             policy.engine_name(),
@@ -161,7 +169,10 @@ fn golden_run(model: &Model, site: &Site<'_>, builder: &EngineBuilder<'_>) -> Ou
 fn loading_failed(report: &mut CheckReport, error: &LoadError) {
     let failed = match error {
         LoadError::Text { .. } | LoadError::Manifest(_) => 0,
-        LoadError::Source(_) | LoadError::LfsPointer { .. } | LoadError::Hash { .. } => 1,
+        LoadError::Source(_)
+        | LoadError::LfsPointer { .. }
+        | LoadError::Hash { .. }
+        | LoadError::Stats { .. } => 1,
         LoadError::Graph { .. } => 2,
         LoadError::Golden { .. } => 3,
     };

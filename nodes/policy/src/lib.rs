@@ -13,12 +13,28 @@
 
 mod action;
 pub mod check;
+mod chunk;
+mod clock;
+mod command;
+pub mod explain;
+mod fault;
 mod joint_map;
+mod noise;
 mod observation;
 mod policy;
+mod range_watch;
+mod recurrent;
+mod rotation;
+mod sample;
+mod setup;
+mod term_memory;
 mod verify;
 
 pub use check::{Built, Check, CheckReport, EngineBuilder, Outcome, Site, check};
+pub use chunk::{ChunkBuffer, ChunkReading, ChunkRefusal};
+pub use explain::{Row, explain};
+pub use fault::{PolicyCounters, PolicyFault};
 pub use joint_map::{JointMap, JointMapError};
-pub use policy::{Policy, PolicyConfig, PolicyCounters, PolicyFault, SetupError};
-pub use verify::{GoldenFailure, GoldenReport, verify};
+pub use policy::Policy;
+pub use setup::{PolicyConfig, SetupError};
+pub use verify::{GoldenColumns, GoldenFailure, GoldenReport, verify};

@@ -1,151 +1,56 @@
 //! The core: one robot state in, one frame out.
 //!
 //! ```text
-//!            activation n, number = mine               reset: history, last action, phase
+//!            activation n, number = mine               reset: history, last action, clocks, recurrent state, chunks
 //!   idle ──────────────────────────────▶ running ─┐   ◀── another activation, a step that jumps, a new boot
 //!    ▲                                     │  ▲   │
 //!    └── active policy is not mine ────────┤  └───┘ each due step: Targets
 //!                                          ▼
 //!                                       faulted: Fault at each due step until another activation
 //! ```
+//! A jump that every recurrent state survives (`reset_on = ["activate", "gap>…ms"]`) resets nothing: clocks and ramps
+//! advance by the runs left out.
 
-use sinew_inference::{Engine, Model, RunError};
+use sinew_inference::manifest::Fallback;
+use sinew_inference::manifest::OnMiss;
+use sinew_inference::{Engine, Model};
 use sinew_wire::{
     FrameId, Header, JointCommand, JointMode, PolicyCommand, PolicyStatus, RobotState, Source, StepTime,
 };
 
-use crate::action::Action;
-use crate::joint_map::{JointMap, JointMapError};
-use crate::observation::{Observation, Sample};
-use crate::verify::{GoldenFailure, GoldenReport, verify};
-
-/// Where a policy is put to work.
-#[derive(Clone, Copy, Debug)]
-pub struct PolicyConfig<'a> {
-    /// Number by which control calls it.
-    pub number: u8,
-    /// The robot's joints in the order of its frames.
-    pub joints: &'a [String],
-    /// Largest (kp N m/rad, kd N m s/rad) of each robot joint; a manifest beyond them is refused.
-    pub max_gains: Option<&'a [(f64, f64)]>,
-    /// Period of control, ns.
-    pub period_ns: u64,
-    /// Random per process start; fixed in tests.
-    pub boot_id: u32,
-}
-
-/// Why a policy cannot be put to work.
-#[derive(Debug, thiserror::Error)]
-pub enum SetupError {
-    /// Its joints are not the robot's.
-    #[error("{file}: {error}")]
-    Joints {
-        /// Manifest.
-        file: String,
-        /// Why.
-        #[source]
-        error: JointMapError,
-    },
-    /// Its rate is no whole fraction of the robot's.
-    #[error(
-        "{file}: `runtime.rate_hz`: found {rate_hz}; expected a whole fraction of control's {control_hz} Hz; correct the rate or the robot's period"
-    )]
-    Rate {
-        /// Manifest.
-        file: String,
-        /// The policy's rate.
-        rate_hz: f64,
-        /// Control's rate.
-        control_hz: f64,
-    },
-    /// A gain beyond what the robot allows.
-    #[error(
-        "{file}: `joints.{gain}` of `{joint}`: found {found}; expected at most {most}; train with lower gains or correct the robot description"
-    )]
-    Gain {
-        /// Manifest.
-        file: String,
-        /// `kp` or `kd`.
-        gain: &'static str,
-        /// Joint.
-        joint: String,
-        /// Manifest's value.
-        found: f64,
-        /// Robot's limit.
-        most: f64,
-    },
-    /// The engine was built from another model.
-    #[error("{file}: the engine {engine} has no tensor `{tensor}` of {len} values; build it from this model")]
-    Engine {
-        /// Manifest.
-        file: String,
-        /// Engine.
-        engine: String,
-        /// Tensor.
-        tensor: String,
-        /// Values expected.
-        len: usize,
-    },
-    /// Golden vectors do not come out.
-    #[error("{file}: {error}")]
-    Golden {
-        /// Manifest.
-        file: String,
-        /// Why.
-        #[source]
-        error: GoldenFailure,
-    },
-}
-
-/// Why no targets came out although the policy is active.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PolicyFault {
-    /// The state has another number of joints.
-    #[error("the robot state has {found} joints, expected {expected}")]
-    Joints {
-        /// Joints in the frame.
-        found: usize,
-        /// Joints of the robot.
-        expected: usize,
-    },
-    /// A measurement that is not a number.
-    #[error("the observation holds a value that is not finite")]
-    Observation,
-    /// The engine failed.
-    #[error(transparent)]
-    Engine(#[from] RunError),
-    /// The graph gave something that is not a number.
-    #[error("the graph gave a value that is not finite")]
-    Output,
-}
-
-/// Counted since construction.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PolicyCounters {
-    /// Runs of the graph.
-    pub runs: u64,
-    /// Starts from nothing: activation, step jump, new boot of control.
-    pub resets: u64,
-    /// Faults.
-    pub faults: u64,
-    /// States that were not newer than the last.
-    pub stale: u64,
-}
+use crate::action::{Action, Moment};
+use crate::chunk::ChunkReading;
+use crate::command::CommandFilter;
+use crate::fault::{PolicyCounters, PolicyFault};
+use crate::joint_map::JointMap;
+use crate::observation::{InputFault, InputTensor};
+use crate::recurrent::RecurrentState;
+use crate::sample::Sample;
+use crate::setup::{PolicyConfig, SetupError, check_gains, check_positions, decimation};
+use crate::verify::{GoldenReport, verify};
 
 /// A policy at work.
 pub struct Policy {
     engine: Box<dyn Engine>,
-    observations: Vec<Observation>,
+    /// With the position of each among the engine's inputs.
+    inputs: Vec<(usize, InputTensor)>,
+    states: Vec<RecurrentState>,
+    command: CommandFilter,
     action: Action,
     map: JointMap,
-    default_rad: Vec<f64>,
+    feet: Vec<String>,
     gains: Vec<(f32, f32)>,
     q_rad: Vec<f64>,
     dq_rad_s: Vec<f64>,
+    tau_nm: Vec<f64>,
     number: u8,
+    period_ns: u64,
     decimation: u64,
     latency_ticks: u32,
     deadline_ms: f64,
+    on_miss: OnMiss,
+    misses_max: u32,
+    fallback: Fallback,
     valid_for_us: u32,
     model_hash: u32,
     boot_id: u32,
@@ -164,6 +69,18 @@ struct Running {
     step: u64,
 }
 
+/// How the state of a run follows the one before.
+#[derive(Clone, Copy, Debug)]
+struct Succession {
+    same_activation: bool,
+    /// Everything starts anew.
+    fresh: bool,
+    /// Runs since the last one, when not fresh.
+    elapsed: u32,
+    /// Time since the last one, ns; without end for a first one.
+    gap_ns: u64,
+}
+
 impl Policy {
     /// Puts `model` to work on a robot through `engine`, which was built from it.
     pub fn new(
@@ -175,7 +92,9 @@ impl Policy {
         let map = JointMap::new(&manifest.joints.order, config.joints)
             .map_err(|error| SetupError::Joints { file: file.clone(), error })?;
         check_gains(model, &map, config)?;
+        check_positions(model, &map, config)?;
         let decimation = decimation(model, config.period_ns)?;
+        let run_ns = decimation.saturating_mul(config.period_ns);
         let missing = |tensor: &str, len: usize| SetupError::Engine {
             file: file.clone(),
             engine: engine.name().to_owned(),
@@ -183,41 +102,63 @@ impl Policy {
             len,
         };
         let io = engine.io();
-        let mut observations = Vec::with_capacity(io.inputs.len());
-        for tensor in &io.inputs {
-            let input = manifest.inputs.iter().find(|i| i.tensor == tensor.name && i.shape == tensor.shape);
-            let input = input.ok_or_else(|| missing(&tensor.name, tensor.len()))?;
-            observations.push(Observation::new(input, manifest.runtime.rate_hz));
+        let wanted = model.inputs();
+        let unknown = io.inputs.iter().find(|t| !wanted.iter().any(|w| w == *t));
+        if let Some(tensor) = unknown {
+            return Err(missing(&tensor.name, tensor.len()));
+        }
+        let input_at = |name: &str, len| io.input_index(name).ok_or_else(|| missing(name, len));
+        let output_at = |name: &str, len: usize| {
+            let found = io.output_index(name).filter(|at| io.outputs.get(*at).is_some_and(|t| t.len() == len));
+            found.ok_or_else(|| missing(name, len))
+        };
+        let mut inputs = Vec::with_capacity(manifest.inputs.len());
+        for input in &manifest.inputs {
+            let at = input_at(&input.tensor, input.len())?;
+            let range = manifest.safety.obs_ranges.iter().find(|r| r.tensor == input.tensor);
+            let tensor = InputTensor::new(input, manifest.runtime.rate_hz, config.feet, range).map_err(|foot| {
+                SetupError::Foot { file: file.clone(), foot, robot: config.feet.to_vec() }
+            })?;
+            inputs.push((at, tensor));
+        }
+        for output in model.outputs() {
+            output_at(&output.name, output.len())?;
+        }
+        let mut states = Vec::with_capacity(manifest.states.len());
+        for state in &manifest.states {
+            let output = output_at(&state.output, state.output_shape.iter().product())?;
+            states.push(RecurrentState::new(state, input_at(&state.input, state.len())?, output, run_ns));
         }
         let joints = manifest.joints.order.len();
-        for output in &manifest.outputs {
-            let len = io.outputs.iter().find(|t| t.name == output.tensor).map(|t| t.len());
-            if len != Some(joints) {
-                return Err(missing(&output.tensor, joints));
-            }
-        }
-        let index = |tensor: &str| io.output_index(tensor);
-        let action =
-            Action::new(&manifest.outputs, joints, index).ok_or_else(|| missing("output", joints))?;
+        let action = Action::new(manifest, |tensor| io.output_index(tensor))
+            .ok_or_else(|| missing("output", joints))?;
         let kp = manifest.joints.kp_nm_per_rad.iter();
         let gains =
             kp.zip(&manifest.joints.kd_nm_s_per_rad).map(|(kp, kd)| (*kp as f32, *kd as f32)).collect();
-        let latency_ticks = manifest.runtime.latency_ticks;
-        // An output holds until the second one after it is missed.
-        let valid_for_ns = (u64::from(latency_ticks) + 2 * decimation).saturating_mul(config.period_ns);
+        let runtime = &manifest.runtime;
+        // An output holds until as many after it are missed as the manifest allows.
+        let valid_for_ns = (u64::from(runtime.latency_ticks) + u64::from(runtime.misses_max) * decimation)
+            .saturating_mul(config.period_ns);
         Ok(Self {
+            command: CommandFilter::new(&manifest.command, 1.0 / runtime.rate_hz),
             engine,
-            observations,
+            inputs,
+            states,
             action,
             map,
-            default_rad: manifest.joints.default_pos_rad.clone(),
+            feet: config.feet.to_vec(),
             gains,
             q_rad: vec![0.0; joints],
             dq_rad_s: vec![0.0; joints],
+            tau_nm: vec![0.0; joints],
             number: config.number,
+            period_ns: config.period_ns,
             decimation,
-            latency_ticks,
-            deadline_ms: manifest.runtime.deadline_ms,
+            latency_ticks: runtime.latency_ticks,
+            deadline_ms: runtime.deadline_ms,
+            on_miss: runtime.on_miss,
+            misses_max: runtime.misses_max,
+            fallback: manifest.safety.fallback,
             valid_for_us: u32::try_from(valid_for_ns / 1000).unwrap_or(u32::MAX),
             model_hash: model.wire_hash(),
             boot_id: config.boot_id,
@@ -261,9 +202,55 @@ impl Policy {
         self.deadline_ms
     }
 
+    /// What one missed run does; watched by whoever has a clock.
+    pub fn on_miss(&self) -> OnMiss {
+        self.on_miss
+    }
+
+    /// Misses in a row that end the policy.
+    pub fn misses_max(&self) -> u32 {
+        self.misses_max
+    }
+
+    /// What follows a policy that is lost.
+    pub fn fallback(&self) -> Fallback {
+        self.fallback
+    }
+
+    /// True while observations are out of the range declared for as long as declared.
+    pub fn is_out_of_range(&self) -> bool {
+        self.inputs.iter().any(|(_, input)| input.is_out_of_range())
+    }
+
+    /// Runs in which too many values of an input were outside their range, however short.
+    pub fn runs_outside(&self) -> u64 {
+        self.inputs.iter().map(|(_, input)| input.runs_outside()).sum()
+    }
+
+    /// Runs in which the velocity command was older than the manifest allows.
+    pub fn command_timeouts(&self) -> u64 {
+        self.command.timeouts()
+    }
+
+    /// Age of the chunk in force, and whether it has ended; `None` for a policy without chunks.
+    pub fn chunk(&self) -> Option<ChunkReading> {
+        self.action.reading()
+    }
+
+    /// The engine's tensor `name` as the last run saw it.
+    pub fn input(&mut self, name: &str) -> Option<&[f32]> {
+        let at = self.engine.io().input_index(name)?;
+        Some(self.engine.input_mut(at))
+    }
+
     /// Names of the robot's joints, in the order of the frames it reads and writes.
     pub fn robot_joints(&self) -> &[String] {
         self.map.robot_joints()
+    }
+
+    /// Names of the robot's feet, in the order of its contact values.
+    pub fn robot_feet(&self) -> &[String] {
+        &self.feet
     }
 
     /// Number by which control calls it.
@@ -312,21 +299,11 @@ impl Policy {
             return frame;
         }
         let current = Running { activation: state.body.activation, control_boot: at.0, step: at.1 };
-        let fresh = !self.running.is_some_and(|last| {
-            last.activation == current.activation
-                && last.control_boot == current.control_boot
-                && last.step.checked_add(self.decimation) == Some(current.step)
-        });
-        let same_activation = self.running.is_some_and(|last| {
-            (last.activation, last.control_boot) == (current.activation, current.control_boot)
-        });
+        let succession = self.succession(current);
         self.running = Some(current);
-        if self.fault.is_none() || !same_activation {
-            if fresh {
-                self.counters.resets += 1;
-                self.action.reset();
-            }
-            self.fault = self.compute(state, fresh).err();
+        if self.fault.is_none() || !succession.same_activation {
+            self.reset_as_needed(succession, current.activation);
+            self.fault = self.compute(state, succession).err();
             self.counters.faults += u64::from(self.fault.is_some());
         }
         if self.fault.is_some() {
@@ -345,7 +322,8 @@ impl Policy {
         self.fault = None;
         self.seq = 0;
         self.counters = PolicyCounters::default();
-        self.action.reset();
+        self.action.reset(0);
+        self.command.reset();
     }
 
     fn empty_frame(&mut self, state: &RobotState, now: StepTime) -> PolicyCommand {
@@ -369,34 +347,100 @@ impl Policy {
         frame
     }
 
-    fn compute(&mut self, state: &RobotState, fresh: bool) -> Result<(), PolicyFault> {
+    fn succession(&self, current: Running) -> Succession {
+        let same_activation = self.running.is_some_and(|last| {
+            (last.activation, last.control_boot) == (current.activation, current.control_boot)
+        });
+        let ticks = self.running.and_then(|last| current.step.checked_sub(last.step));
+        let Some(ticks) = ticks.filter(|ticks| same_activation && *ticks > 0) else {
+            return Succession { same_activation, fresh: true, elapsed: 1, gap_ns: u64::MAX };
+        };
+        let gap_ns = ticks.saturating_mul(self.period_ns);
+        let run_ns = self.decimation.saturating_mul(self.period_ns);
+        let survived_ns = self.states.iter().map(RecurrentState::gap_ns).min().unwrap_or(0).max(run_ns);
+        let fresh = gap_ns > survived_ns;
+        let runs = u32::try_from(ticks / self.decimation).unwrap_or(u32::MAX).max(1);
+        Succession { same_activation, fresh, elapsed: if fresh { 1 } else { runs }, gap_ns }
+    }
+
+    /// A fault of another activation is forgotten with everything else.
+    fn reset_as_needed(&mut self, succession: Succession, activation: u32) {
+        if succession.fresh {
+            self.counters.resets += 1;
+            self.action.reset(activation);
+            self.command.reset();
+        }
+        for state in &mut self.states {
+            if !succession.same_activation || succession.gap_ns > state.gap_ns() {
+                state.reset();
+            }
+        }
+    }
+
+    fn compute(&mut self, state: &RobotState, succession: Succession) -> Result<(), PolicyFault> {
         let (found, expected) = (state.joints.len(), self.map.robot_len());
         if found != expected {
             return Err(PolicyFault::Joints { found, expected });
         }
-        let slots = self.q_rad.iter_mut().zip(&mut self.dq_rad_s);
-        for ((q, dq), index) in slots.zip(self.map.robot_indices()) {
+        let slots = self.q_rad.iter_mut().zip(&mut self.dq_rad_s).zip(&mut self.tau_nm);
+        for (((q, dq), tau), index) in slots.zip(self.map.robot_indices()) {
             let joint = state.joints.get(index).ok_or(PolicyFault::Joints { found, expected })?;
-            (*q, *dq) = (f64::from(joint.q_rad), f64::from(joint.dq_rad_s));
+            (*q, *dq, *tau) =
+                (f64::from(joint.q_rad), f64::from(joint.dq_rad_s), f64::from(joint.tau_nm));
         }
+        let now_ns = state.header.step.saturating_mul(self.period_ns);
+        let motion = (state.body.last_motion_source, state.body.last_motion_seq);
+        let arbitrated = state.body.command.map(f64::from);
+        let (command, goal) = self.command.observe(arbitrated, motion, now_ns);
+        let ran = succession.fresh || self.action.wants_run(now_ns);
         let sample = Sample {
             gyro_rad_s: state.body.angular_velocity_rad_s.map(f64::from),
+            velocity_m_s: state.body.velocity_m_s.map(f64::from),
             projected_gravity: state.body.projected_gravity.map(f64::from),
-            command: state.body.command.map(f64::from),
+            orientation_wxyz: state.body.orientation.map(f64::from),
+            position_m: state.body.position_m,
+            height_m: f64::from(state.body.height_m),
+            contact: state.body.contact_probability.map(f64::from),
+            command,
+            goal,
             q_rad: &self.q_rad,
             dq_rad_s: &self.dq_rad_s,
-            default_rad: &self.default_rad,
-            last_raw: &self.action.last_raw,
-            last_applied: &self.action.last_applied,
+            tau_nm: &self.tau_nm,
+            action: self.action.fed_back(),
+            fresh: succession.fresh,
+            elapsed: succession.elapsed,
         };
-        for (index, observation) in self.observations.iter_mut().enumerate() {
-            if !observation.write(&sample, fresh, self.engine.input_mut(index)) {
-                return Err(PolicyFault::Observation);
+        for (at, input) in &mut self.inputs {
+            input.write(&sample, ran, self.engine.input_mut(*at)).map_err(|fault| match fault {
+                InputFault::NotFinite => PolicyFault::Observation,
+                InputFault::Ended => PolicyFault::Ended,
+                InputFault::OutOfRange => PolicyFault::OutOfRange,
+            })?;
+        }
+        self.command.advance(succession.elapsed);
+        if ran {
+            for state in &self.states {
+                state.write(self.engine.as_mut());
+            }
+            self.engine.run()?;
+            self.counters.runs += 1;
+            let engine = self.engine.as_ref();
+            if !self.states.iter_mut().all(|state| state.take(engine)) {
+                return Err(PolicyFault::Output);
             }
         }
-        self.engine.run()?;
-        self.counters.runs += 1;
-        if self.action.take(self.engine.as_ref()) { Ok(()) } else { Err(PolicyFault::Output) }
+        let latency_ns = u64::from(self.latency_ticks).saturating_mul(self.period_ns);
+        let moment = Moment {
+            now_ns,
+            use_ns: now_ns.saturating_add(latency_ns),
+            dt_s: (succession.elapsed as f64) * (self.decimation.saturating_mul(self.period_ns)) as f64 * 1e-9,
+            epoch: state.body.activation,
+            ran,
+        };
+        self.action.take(self.engine.as_ref(), moment)?;
+        self.counters.out_of_range += u64::from(self.is_out_of_range());
+        self.counters.chunk_exhausted += u64::from(self.chunk().is_some_and(|chunk| chunk.is_exhausted));
+        Ok(())
     }
 
     /// Targets into the robot's order; joints the policy does not move stay Disabled, for control to look after.
@@ -404,40 +448,14 @@ impl Policy {
         for _ in 0..self.map.robot_len() {
             frame.joints.push(JointCommand::default());
         }
-        let targets = self.action.last_applied.iter().zip(&self.gains);
-        for ((target, (kp, kd)), index) in targets.zip(self.map.robot_indices()) {
+        let Action { q_rad, dq_rad_s, tau_nm, .. } = &self.action;
+        let targets = q_rad.iter().zip(dq_rad_s).zip(tau_nm).zip(&self.gains);
+        for ((((q, dq), tau), (kp, kd)), index) in targets.zip(self.map.robot_indices()) {
             if let Some(joint) = frame.joints.get_mut(index) {
                 joint.mode = JointMode::Impedance as u8;
-                joint.q_rad = *target;
-                joint.kp = *kp;
-                joint.kd = *kd;
+                (joint.q_rad, joint.dq_rad_s, joint.tau_nm) = (*q, *dq, *tau);
+                (joint.kp, joint.kd) = (*kp, *kd);
             }
         }
     }
-}
-
-fn decimation(model: &Model, period_ns: u64) -> Result<u64, SetupError> {
-    let rate_hz = model.manifest.runtime.rate_hz;
-    let ticks = 1e9 / (rate_hz * period_ns as f64);
-    let whole = ticks.round();
-    if whole >= 1.0 && (ticks - whole).abs() < 1e-6 {
-        return Ok(whole as u64);
-    }
-    Err(SetupError::Rate { file: model.file.clone(), rate_hz, control_hz: 1e9 / period_ns as f64 })
-}
-
-fn check_gains(model: &Model, map: &JointMap, config: &PolicyConfig<'_>) -> Result<(), SetupError> {
-    let Some(limits) = config.max_gains else { return Ok(()) };
-    let joints = &model.manifest.joints;
-    let gains = joints.kp_nm_per_rad.iter().zip(&joints.kd_nm_s_per_rad);
-    for ((name, (kp, kd)), index) in joints.order.iter().zip(gains).zip(map.robot_indices()) {
-        let (kp_max, kd_max) = limits.get(index).copied().unwrap_or((0.0, 0.0));
-        for (gain, found, most) in [("kp", *kp, kp_max), ("kd", *kd, kd_max)] {
-            if found > most {
-                let (file, joint) = (model.file.clone(), name.clone());
-                return Err(SetupError::Gain { file, gain, joint, found, most });
-            }
-        }
-    }
-    Ok(())
 }

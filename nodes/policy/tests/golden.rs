@@ -123,7 +123,7 @@ fn build_native(model: &Model) -> Result<Box<dyn Engine>, String> {
 }
 
 fn report(source: &Edited, joints: &[String]) -> sinew_policy::CheckReport {
-    let site = Site { joints, max_gains: None, period_ns: PERIOD_NS };
+    let site = Site { joints, feet: &[], max_gains: None, position_limits: None, period_ns: PERIOD_NS };
     check(source, MANIFEST, &site, &[EngineBuilder { kind: EngineKind::Native, build: &build_native }])
 }
 
@@ -161,6 +161,6 @@ fn model_check_reports_each_check() {
     );
 
     // No engine offered: nothing failed, but nothing is proven either.
-    let site = Site { joints: &joints, max_gains: None, period_ns: PERIOD_NS };
+    let site = Site { joints: &joints, feet: &[], max_gains: None, position_limits: None, period_ns: PERIOD_NS };
     assert!(!check(&Edited::as_it_is(), MANIFEST, &site, &[]).passed());
 }

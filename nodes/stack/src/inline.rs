@@ -129,7 +129,7 @@ impl Stack {
     /// See [`StackError`].
     pub fn run(setup: &Setup, scenario: &Scenario, file: &str) -> Result<(Outcome, Trace), StackError> {
         let mut stack = Self::new(setup, scenario, file)?;
-        let scorer = Scorer::new(scenario, stack.period_ns);
+        let scorer = Scorer::new(scenario, stack.period_ns, setup.robot.postures.stand.height_m);
         let steps = (scenario.duration_s * 1e9 / stack.period_ns as f64).round() as u64;
         while stack.step < steps {
             let command = scorer.command(stack.step);

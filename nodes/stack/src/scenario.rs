@@ -265,7 +265,7 @@ pub enum LinkFault {
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct Expect {
-    /// Trunk contacts or tilts beyond 60 degrees after standing up, by truth.
+    /// Trunk contacts, tilts beyond 60 degrees or a base below half its standing height after standing up, by truth.
     #[serde(default)]
     pub falls: Option<u64>,
     /// Pushes that must have been given, no fewer.

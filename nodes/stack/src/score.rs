@@ -10,10 +10,12 @@ use crate::trace::{StepTrace, Trace};
 const FALL_TILT_RAD: f64 = std::f64::consts::PI / 3.0;
 /// After a push this long is not judged, s.
 const AFTER_PUSH_S: f64 = 1.0;
-/// The robot has stood up once its base is this high, m, ...
-const STOOD_HEIGHT_M: f64 = 0.22;
+/// The robot has stood up once its base, held by nothing, has this share of its standing height ...
+const STOOD_SHARE: f64 = 0.76;
 /// ... for this long, s.
 const STOOD_FOR_S: f64 = 0.5;
+/// A base below this share of its standing height has fallen, also on its feet.
+const FALL_SHARE: f64 = 0.5;
 
 /// Figures of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -52,16 +54,19 @@ pub struct Scorer<'a> {
     scenario: &'a Scenario,
     segments: Vec<Segment>,
     period_s: f64,
+    stand_height_m: f64,
     lost_at: Option<u64>,
 }
 
 impl<'a> Scorer<'a> {
+    /// For a robot of bus period `period_ns` whose base is `stand_height_m` above the ground when it stands.
     #[must_use]
-    pub fn new(scenario: &'a Scenario, period_ns: u64) -> Self {
+    pub fn new(scenario: &'a Scenario, period_ns: u64, stand_height_m: f64) -> Self {
         Self {
             scenario,
             segments: scenario.segments(period_ns),
             period_s: period_ns as f64 * 1e-9,
+            stand_height_m,
             lost_at: None,
         }
     }
@@ -109,7 +114,8 @@ impl<'a> Scorer<'a> {
         let needed = (STOOD_FOR_S / self.period_s) as u64;
         let mut run = 0;
         for s in steps {
-            run = if s.height_m > STOOD_HEIGHT_M && !s.trunk_contact { run + 1 } else { 0 };
+            let stands = s.height_m > STOOD_SHARE * self.stand_height_m && !s.trunk_contact && !s.held;
+            run = if stands { run + 1 } else { 0 };
             if run >= needed {
                 return Some(s.step);
             }
@@ -126,13 +132,14 @@ impl<'a> Scorer<'a> {
         let to_s = self.scenario.goals.iter().find(down).map_or(f64::INFINITY, |g| g.at_s);
         let (mut falls, mut down) = (0, false);
         for s in steps.iter().filter(|s| s.step >= from && (s.step as f64) * self.period_s < to_s) {
-            let fallen = s.trunk_contact || s.tilt_rad > FALL_TILT_RAD;
+            let low = s.height_m < FALL_SHARE * self.stand_height_m;
+            let fallen = s.trunk_contact || s.tilt_rad > FALL_TILT_RAD || low;
             if fallen && !down {
                 falls += 1;
             }
             // One fall ends when the robot is up again, not when it bounces.
-            down =
-                if down { s.height_m < STOOD_HEIGHT_M || s.tilt_rad > FALL_TILT_RAD / 2.0 } else { fallen };
+            let up = s.height_m >= STOOD_SHARE * self.stand_height_m && s.tilt_rad <= FALL_TILT_RAD / 2.0;
+            down = if down { !up } else { fallen };
         }
         falls
     }

@@ -163,10 +163,15 @@ impl Setup {
         let joints: Vec<String> = self.robot.joint_names().map(str::to_owned).collect();
         let gains: Vec<(f64, f64)> =
             self.robot.joints.iter().map(|j| (j.limits.kp_max, j.limits.kd_max)).collect();
+        let feet: Vec<String> = self.robot.feet.iter().map(|foot| foot.name.clone()).collect();
+        let ranges: Vec<(f64, f64)> =
+            self.robot.joints.iter().map(|j| (j.limits.q_min_rad, j.limits.q_max_rad)).collect();
         let config = PolicyConfig {
             number: number as u8,
             joints: &joints,
+            feet: &feet,
             max_gains: Some(&gains),
+            position_limits: Some(&ranges),
             period_ns: self.robot.period_ns,
             boot_id,
         };

@@ -7,6 +7,7 @@ use sinew_stack::{Scenario, Score, Scorer, StepTrace, Trace};
 use sinew_wire::RobotMode;
 
 const PERIOD_NS: u64 = 2_000_000;
+const STAND_M: f64 = 0.29;
 /// The step in which the script takes control away.
 const LOST: usize = 2500;
 
@@ -42,7 +43,7 @@ expect:
 
 /// A run without fault: stands, follows, loses its commander at 5 s and is damped 48 ms later.
 fn good(scenario: &Scenario) -> Trace {
-    let scorer = Scorer::new(scenario, PERIOD_NS);
+    let scorer = Scorer::new(scenario, PERIOD_NS, STAND_M);
     let step = |step: u64| {
         let command = scorer.command(step);
         let damped = step as usize >= LOST + 24;
@@ -50,7 +51,7 @@ fn good(scenario: &Scenario) -> Trace {
             step,
             command,
             velocity: command.map(f64::from),
-            height_m: if damped { 0.06 } else { 0.3 },
+            height_m: if damped { 0.16 } else { 0.3 },
             stiff: if damped { 0 } else { 0xfff },
             mode: if damped { RobotMode::Damping } else { RobotMode::Policy },
             faults: if damped { 1 << Fault::CommandLost as u64 } else { 0 },
@@ -61,7 +62,7 @@ fn good(scenario: &Scenario) -> Trace {
 }
 
 fn judge(scenario: &Scenario, trace: &Trace) -> Score {
-    Scorer::new(scenario, PERIOD_NS).judge(trace, 0, &["Age".to_owned()])
+    Scorer::new(scenario, PERIOD_NS, STAND_M).judge(trace, 0, &["Age".to_owned()])
 }
 
 /// What is broken, by the word before the colon.
@@ -85,7 +86,9 @@ fn each_planted_fault_is_noticed_and_nothing_else() {
     let plants: &[(&str, Plant)] = &[
         ("falls", |s| s[1700].trunk_contact = true),
         ("falls", |s| s[1700].tilt_rad = 1.1),
+        ("falls", |s| s[1700].height_m = 0.14),
         ("stand", |s| s.iter_mut().for_each(|s| s.height_m = 0.1)),
+        ("stand", |s| s.iter_mut().for_each(|s| s.held = true)),
         ("rmse_vx", |s| s.iter_mut().for_each(|s| s.velocity[0] += 0.11)),
         ("rmse_vy", |s| s.iter_mut().for_each(|s| s.velocity[1] -= 0.11)),
         ("rmse_wz", |s| s.iter_mut().for_each(|s| s.velocity[2] += 0.21)),
@@ -104,7 +107,7 @@ fn each_planted_fault_is_noticed_and_nothing_else() {
         assert!(!score.passed, "{what} went unnoticed");
         assert_eq!(broken(&score), [*what]);
     }
-    let scorer = Scorer::new(&scenario, PERIOD_NS);
+    let scorer = Scorer::new(&scenario, PERIOD_NS, STAND_M);
     let trace = good(&scenario);
     assert_eq!(broken(&scorer.judge(&trace, 1, &["Age".to_owned()])), ["stale_accepted"]);
     assert_eq!(broken(&scorer.judge(&trace, 0, &[])), ["refusals"]);

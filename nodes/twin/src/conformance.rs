@@ -52,6 +52,7 @@ pub const CHECKS: &[Check] = &[
     ("determinism", determinism),
     ("torque_sign", torque_sign),
     ("push", push),
+    ("base_wrench", base_wrench),
     ("friction", friction),
     ("names", names),
     ("joint_stops", joint_stops),
@@ -324,6 +325,51 @@ fn push(s: &Subject<'_>) -> Verdict {
     read(p.as_ref(), 0.1)?;
     p.step(&[], DT_S);
     read(p.as_ref(), 0.1 - GRAVITY_M_S2 * DT_S)
+}
+
+/// An external wrench on the base of a standing robot goes into the ground: what the feet carry says where it acts.
+fn base_wrench(s: &Subject<'_>) -> Verdict {
+    const C: &str = "base_wrench";
+    /// Steps averaged.
+    const SPAN: usize = 500;
+    // Sum of the feet's forces, and of their moments about x and y of the world at the base's place.
+    let carried = |force: [f64; 3], torque: [f64; 3]| -> Result<[f64; 3], Violation> {
+        let mut p = s.make(C)?;
+        s.place(C, p.as_mut(), &s.standing_pose(), s.stand_q_rad)?;
+        s.hold(p.as_mut(), 1000, |_, _| ());
+        p.set_base_wrench(force, torque);
+        s.hold(p.as_mut(), 1500, |_, _| ());
+        let mut sum = [0.0; 3];
+        s.hold(p.as_mut(), SPAN, |_, p| {
+            let base = p.base().position_m;
+            for i in 0..p.foot_count() {
+                let foot = p.foot(i);
+                let (x, y) = (foot.position_m[0] - base[0], foot.position_m[1] - base[1]);
+                let share = foot.force_n / SPAN as f64;
+                sum = [sum[0] + share, sum[1] + share * y, sum[2] - share * x];
+            }
+        });
+        // Taken away, it is gone.
+        p.set_base_wrench([0.0; 3], [f64::NAN; 3]);
+        s.hold(p.as_mut(), 1000, |_, _| ());
+        within(C, "load without it, N", p.contact_force_n(), p.mass_kg() * GRAVITY_M_S2, 0.5)?;
+        Ok(sum)
+    };
+    let mass_kg = s.make(C)?.mass_kg();
+    let weight = mass_kg * GRAVITY_M_S2;
+    let [bare, bare_x, bare_y] = carried([0.0; 3], [0.0; 3])?;
+    within(C, "load, N", bare, weight, 0.005 * weight)?;
+    let [lifted, ..] = carried([0.0, 0.0, 0.3 * weight], [0.0; 3])?;
+    within(C, "load, lifted by 0.3 of the weight, N", lifted, 0.7 * weight, 0.005 * weight)?;
+    let [turned, about_x, about_y] = carried([0.0; 3], [3.0, -2.0, 0.0])?;
+    within(C, "load under a torque, N", turned, weight, 0.005 * weight)?;
+    within(C, "moment about x under 3 N m, N m", about_x - bare_x, -3.0, 0.5)?;
+    within(C, "moment about y under -2 N m, N m", about_y - bare_y, 2.0, 0.5)?;
+    let side_n = 0.1 * weight;
+    let [_, _, pulled] = carried([side_n, 0.0, 0.0], [0.0; 3])?;
+    // Pulled forward at the base's height, the robot leans on its front feet.
+    let expected = -side_n * s.stand_height_m;
+    within(C, "moment about y, pulled forward, N m", pulled - bare_y, expected, 0.2 * expected.abs())
 }
 
 /// Without friction a pushed robot slides on; with friction it stops.

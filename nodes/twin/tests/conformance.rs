@@ -55,6 +55,7 @@ rapier_passes!(
     determinism,
     torque_sign,
     push,
+    base_wrench,
     friction,
     names,
     joint_stops,
@@ -83,6 +84,9 @@ enum Lie {
     FlippedTorque,
     SwappedJoints,
     HalfPush,
+    WrenchUpsideDown,
+    WrenchAtTheFeet,
+    ClingingWrench,
     StickyIce,
     IgnoresOrder,
     NoStops,
@@ -169,6 +173,18 @@ impl Physics for Liar {
         let factor = if self.lie == Lie::HalfPush { 0.5 } else { 1.0 };
         self.inner.push(dv.map(|v| v * factor));
     }
+    fn set_base_wrench(&mut self, force: [f64; 3], torque: [f64; 3]) {
+        match self.lie {
+            Lie::WrenchUpsideDown => self.inner.set_base_wrench(force, torque.map(|t| -t)),
+            Lie::WrenchAtTheFeet => {
+                let [x, y, z] = force;
+                let [tx, ty, tz] = torque;
+                self.inner.set_base_wrench([x, y, z], [tx + 0.3 * y, ty - 0.3 * x, tz]);
+            }
+            Lie::ClingingWrench if torque.iter().any(|t| t.is_nan()) => {}
+            _ => self.inner.set_base_wrench(force, torque),
+        }
+    }
     fn set_friction(&mut self, mu: f64) {
         if self.lie == Lie::MovesOnChange {
             self.inner.push([1e-6, 0.0, 0.0]);
@@ -200,6 +216,9 @@ fn each_check_catches_a_planted_violation() {
         ("torque_sign", Lie::FlippedTorque),
         ("torque_sign", Lie::SwappedJoints),
         ("push", Lie::HalfPush),
+        ("base_wrench", Lie::WrenchUpsideDown),
+        ("base_wrench", Lie::WrenchAtTheFeet),
+        ("base_wrench", Lie::ClingingWrench),
         ("friction", Lie::StickyIce),
         ("names", Lie::IgnoresOrder),
         ("joint_stops", Lie::NoStops),

@@ -5,7 +5,6 @@ use ort::memory::Allocator;
 use ort::session::builder::GraphOptimizationLevel;
 use ort::session::{HasSelectedOutputs, OutputSelector, RunOptions, Session, SessionInputValue};
 use ort::value::Tensor;
-use sinew_inference::manifest::{Input, Output};
 use sinew_inference::{Engine, EngineIo, Model, RunError, TensorInfo};
 
 use crate::runtime::Runtime;
@@ -72,14 +71,7 @@ pub struct OrtEngine {
 impl OrtEngine {
     /// Builds the engine of a checked model; `providers` in order of preference.
     pub fn new(runtime: &Runtime, model: &Model, providers: &[Provider]) -> Result<Self, OrtEngineError> {
-        let manifest = &model.manifest;
-        let joints = manifest.joints.order.len();
-        let input = |i: &Input| TensorInfo { name: i.tensor.clone(), shape: i.shape.clone() };
-        let output = |o: &Output| TensorInfo { name: o.tensor.clone(), shape: vec![1, joints] };
-        let io = EngineIo {
-            inputs: manifest.inputs.iter().map(input).collect(),
-            outputs: manifest.outputs.iter().map(output).collect(),
-        };
+        let io = EngineIo { inputs: model.inputs(), outputs: model.outputs() };
         Self::with_io(runtime, &model.graph_bytes, &io, providers)
     }
 

@@ -41,7 +41,7 @@ fn every_engine_keeps_the_promises_of_the_seam() {
     for mut engine in engines(&model) {
         let name = engine.name().to_owned();
         let io = engine.io().clone();
-        assert_eq!(io.inputs, [TensorInfo { name: "obs".into(), shape: vec![1, 47] }], "{name}");
+        assert_eq!(io.inputs, [TensorInfo::f32("obs", [1, 47])], "{name}");
         assert_eq!(io.output_index("joint_targets").map(|i| io.outputs[i].len()), Some(12), "{name}");
         assert_eq!(
             (engine.input_mut(0).len(), engine.input_mut(7).len(), engine.output(7).len()),
@@ -81,7 +81,15 @@ fn both_engines_give_the_golden_targets_within_1e_5_rad() {
     for engine in engines(&model) {
         let name = engine.name().to_owned();
         let config =
-            PolicyConfig { number: 0, joints: &joints, max_gains: None, period_ns: 2_000_000, boot_id: 1 };
+            PolicyConfig {
+                number: 0,
+                joints: &joints,
+                feet: &[],
+                max_gains: None,
+                position_limits: None,
+                period_ns: 2_000_000,
+                boot_id: 1,
+            };
         let mut policy = Policy::new(&model, engine, &config).unwrap();
         let report = verify(&mut policy, &model.golden, Tolerance { atol: 1e-5, rtol: 0.0 }).unwrap();
         println!("{name}: {} ticks, worst {:.1e} rad", report.ticks, report.worst_rad);
@@ -122,9 +130,9 @@ fn both_engines_agree_on_every_operator() {
         let sizes = |v: &serde_json::Value| {
             v.as_array().unwrap().iter().map(|n| n.as_u64().unwrap() as usize).collect()
         };
-        let info = |v: &serde_json::Value, name: &str| TensorInfo {
-            name: name.to_owned(),
-            shape: sizes(&v["shape"]),
+        let info = |v: &serde_json::Value, name: &str| -> TensorInfo {
+            let shape: Vec<usize> = sizes(&v["shape"]);
+            TensorInfo::f32(name, shape)
         };
         let inputs = case["inputs"].as_array().unwrap();
         let io = EngineIo {

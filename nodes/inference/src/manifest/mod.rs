@@ -2,35 +2,63 @@
 //!
 //! ```toml
 //! schema = 1
-//! [model]                 # what it is
+//! [model]                 # what it is; notes: license, description, trained_with, checkpoint, exported
 //! name = "quad_walk"
 //! version = "1.0.0"
 //! task = "policy"         # the only task of schema 1
 //! [[graph]]               # exactly one
 //! file = "quad_walk.onnx"
 //! sha256 = "…"
-//! [runtime]
-//! rate_hz = 50            # or decimation = 10, of a robot of 500 Hz
-//! deadline_ms = 4.0       # longer runs are marked
+//! precision = "fp32"      # checked against the initialisers: fp32, fp16, int8
+//! external = [{ file = "quad_walk.onnx.data", sha256 = "…" }]     # every data file the graph names
+//! [runtime]               # when it runs and on what, see Runtime and Placement
+//! rate_hz = 50            # or decimation = 10, of a robot of 500 Hz: how often a frame leaves
+//! deadline_ms = 4.0       # longer runs are misses
 //! latency_ticks = 2       # observation tick to the tick that uses the output
+//! on_miss = "hold"        # or damp, fault: what one miss does
+//! misses_max = 2          # that many in a row end the policy
 //! engine = ["native", "onnxruntime"]   # in order of preference
+//! providers = ["cuda", "cpu"]          # likewise, for engines that have them
+//! require = "cpu"         # the weakest provider allowed
+//! [safety]                # see Safety
+//! max_action_jump = 0.6   # rad per run
+//! fallback = "stand"      # or damp
+//! [[safety.obs_range]]    # as seen in training
+//! tensor = "obs"
+//! min = -5.0              # and max; or q01 and q99
+//! max = 5.0
+//! policy = "warn"         # or fault
+//! [command]               # see CommandLimits
+//! range = { vx = [-0.6, 1.2], vy = [-0.5, 0.5], wz = [-1.0, 1.0] }
+//! slew_per_s = [1.0, 0.6, 2.0]
+//! timeout_ms = 300
 //! [joints]
 //! order = ["FR_hip", "…"] # the policy's own order; mapped by name
 //! default_pos = [0.0, …]  # rad; one number, or one per joint; likewise kp (N m/rad) and kd (N m s/rad)
 //! kp = 40.0
 //! kd = 1.0
+//! gain_order = "policy"   # or the names in the order of kp and kd
 //! [[input]]
 //! tensor = "obs"
-//! dtype = "f32"
+//! dtype = "f32"           # the graph's own; f32, f16, i64, i32, bool
 //! shape = [1, 47]
-//! normalize = { mode = "none" }        # or mean_std with mean, std, eps, clip
-//! [[input.term]]          # in the order of the tensor; per value: minus, then clip, then scale
+//! source = "terms"        # or counter (start, length, on_end), gaussian (seed, mean, std)
+//! history_layout = "term_major"        # or time_major
+//! normalize = { mode = "none" }        # or mean_std, min_max, quantile: numbers here or in a stats file
+//! [[input.term]]          # in the order of the tensor
 //! kind = "state/body/angular_velocity" # see TermKind
-//! scale = 0.25
+//! scale = 0.25            # minus, clip, scale: in this order, or as pipeline = ["…"] says
+//! history = { len = 5, stride = 1, order = "oldest_first", init = "repeat_first" }
+//! [[state]]               # recurrent pairs, see State
+//! input = "h_in"
+//! output = "h_out"
+//! shape = [1, 1, 64]
+//! reset_on = ["activate", "gap>40ms"]
 //! [[output]]
 //! tensor = "joint_targets"
-//! kind = "target/joint/position"       # rad = offset + scale * value, then clip
-//! joints = "@joints"
+//! kind = "target/joint/position"       # rad = offset + scale * clip_raw(value), then clip, then rate_limit
+//! joints = "@joints"      # or a list of names
+//! chunk = { steps = 50, dt_ms = 20.0, mode = "crossfade", fade_ms = 100.0, execute = 25 }
 //! [verify]
 //! golden = "quad_walk.golden.json"
 //! sha256 = "…"
@@ -39,12 +67,32 @@
 //! ```
 //! Closed: an unknown key is refused, not ignored.
 
+mod command;
+mod history;
+mod input;
+mod joints;
+mod normalize;
+mod output;
 mod parse;
+mod phase;
 mod reader;
+mod runtime;
+mod safety;
+mod state;
 mod term;
 
+pub use command::{CommandAxis, CommandLimits};
+pub use history::{History, HistoryInit, HistoryLayout, HistoryOrder};
+pub use input::{Counter, CounterEnd, Gaussian, Input, InputSource, Observed};
+pub use joints::Joints;
+pub use normalize::{Normalize, StatsRef};
+pub use output::{Chunk, ChunkMode, Interpolation, Output, OutputKind, Quantity, Target};
+pub use phase::{Phase, PhaseForm, PhaseLayout, PhaseRange, PhaseRest};
 pub use reader::ManifestError;
-pub use term::{History, HistoryOrder, Stage, Term, TermKind};
+pub use runtime::{BuildTime, EngineKind, OnMiss, Placement, Plugin, Profile, Runtime, TensorRt};
+pub use safety::{Fallback, ObservationRange, RangePolicy, Safety};
+pub use state::{Ring, State, StateInit};
+pub use term::{Operation, RotationForm, Stage, Term, TermKind};
 
 /// Cycles per second of the robot that `decimation` counts in.
 pub const DECIMATION_BASE_HZ: f64 = 500.0;
@@ -56,18 +104,45 @@ pub struct Manifest {
     pub name: String,
     /// Its version, free text.
     pub version: String,
+    /// What is said about it.
+    pub notes: Notes,
     /// Graph file, beside the manifest.
     pub graph: GraphFile,
+    /// Data files of the graph, beside the manifest.
+    pub external: Vec<GraphFile>,
+    /// What its weights are in, when the manifest says so.
+    pub precision: Option<Precision>,
     /// When it runs and on what.
     pub runtime: Runtime,
+    /// What it watches itself.
+    pub safety: Safety,
+    /// What it makes of the velocity command.
+    pub command: CommandLimits,
     /// The policy's joints.
     pub joints: Joints,
-    /// Every input tensor.
+    /// Every input tensor that is no recurrent state.
     pub inputs: Vec<Input>,
-    /// Every output tensor.
+    /// Recurrent pairs.
+    pub states: Vec<State>,
+    /// Every output tensor that is no recurrent state, and those that are both.
     pub outputs: Vec<Output>,
     /// How it is verified.
     pub verify: Verify,
+}
+
+/// Free texts about a model.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Notes {
+    /// Licence of the weights.
+    pub license: Option<String>,
+    /// What it does.
+    pub description: Option<String>,
+    /// Programs it was trained with.
+    pub trained_with: Option<String>,
+    /// Checkpoint it was exported from.
+    pub checkpoint: Option<String>,
+    /// Date of the export.
+    pub exported: Option<String>,
 }
 
 /// A file and its hash.
@@ -81,101 +156,36 @@ pub struct GraphFile {
     pub line: usize,
 }
 
-/// An engine a manifest may ask for.
+/// What a graph's weights are in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EngineKind {
-    /// The executor of this room.
-    Native,
-    /// ONNX Runtime, opened at run time.
-    OnnxRuntime,
+pub enum Precision {
+    /// 32-bit floats.
+    Fp32,
+    /// 16-bit floats.
+    Fp16,
+    /// 8-bit integers.
+    Int8,
 }
 
-/// Rate, deadline, latency, engines.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Runtime {
-    /// Runs per second.
-    pub rate_hz: f64,
-    /// A run longer than this is marked, ms of wall time.
-    pub deadline_ms: f64,
-    /// Control ticks from the observation to the tick that uses the output.
-    pub latency_ticks: u32,
-    /// Engines in order of preference; never empty.
-    pub engines: Vec<EngineKind>,
+impl Precision {
+    const ALL: [Self; 3] = [Self::Fp32, Self::Fp16, Self::Int8];
+
+    /// As manifests write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fp32 => "fp32",
+            Self::Fp16 => "fp16",
+            Self::Int8 => "int8",
+        }
+    }
 }
 
-/// The policy's joints in its own order; all lists are equally long.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Joints {
-    /// Names, mapped to the robot's.
-    pub order: Vec<String>,
-    /// Default position, rad.
-    pub default_pos_rad: Vec<f64>,
-    /// Stiffness, N m/rad.
-    pub kp_nm_per_rad: Vec<f64>,
-    /// Damping, N m s/rad.
-    pub kd_nm_s_per_rad: Vec<f64>,
-    /// Line of `order`, for messages.
-    pub line: usize,
-}
-
-/// Normalisation of a whole input tensor, after its terms.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Normalize {
-    /// As it is (or done inside the graph).
-    None,
-    /// (x - mean) / (std + eps), then clip.
-    MeanStd {
-        /// Per value.
-        mean: Vec<f64>,
-        /// Per value, above zero.
-        std: Vec<f64>,
-        /// Added to std.
-        eps: f64,
-        /// Limit on the result, both sides.
-        clip: Option<f64>,
-    },
-}
-
-/// One input tensor.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Input {
-    /// Name in the graph.
-    pub tensor: String,
-    /// Shape; the leading 1 is the batch.
-    pub shape: Vec<usize>,
-    /// Normalisation.
-    pub normalize: Normalize,
-    /// What it is made of, in order.
-    pub terms: Vec<Term>,
-    /// Line of `shape`, for messages.
-    pub line: usize,
-}
-
-/// What an output is for.
-#[derive(Clone, Debug, PartialEq)]
-pub enum OutputKind {
-    /// Joint positions in the order of `joints`: `offset + scale * value`, then clip.
-    JointTarget {
-        /// Per joint.
-        scale: Vec<f64>,
-        /// Per joint, rad.
-        offset_rad: Vec<f64>,
-        /// Per joint, rad; matches training, is not a safety bound.
-        clip_rad: Option<Vec<[f64; 2]>>,
-    },
-    /// Fed back as it is to `feedback/action` terms of stage raw.
-    Feedback,
-}
-
-/// One output tensor.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Output {
-    /// Name in the graph.
-    pub tensor: String,
-    /// What it is for.
-    pub kind: OutputKind,
-    /// Line of the section, for messages.
-    pub line: usize,
+/// The [[graph]] section.
+#[derive(Debug)]
+struct Graph {
+    file: GraphFile,
+    external: Vec<GraphFile>,
+    precision: Option<Precision>,
 }
 
 /// Golden vectors.
@@ -187,6 +197,10 @@ pub struct Verify {
     pub atol: f64,
     /// Relative tolerance.
     pub rtol: f64,
+    /// Absolute tolerance instead of `atol` for a graph that is not in fp32, rad.
+    pub fp16_atol: Option<f64>,
+    /// Bound on the measured 99th percentile of a run, ms; `None`: the deadline.
+    pub p99_ms: Option<f64>,
 }
 
 impl Manifest {

@@ -1,18 +1,17 @@
-//! The sections of the manifest, one function each.
+//! The sections of the manifest in the order in which they depend on each other.
 
 use toml::de::DeTable;
 
+use super::command::CommandLimits;
+use super::input::{Input, InputSource};
+use super::joints::Joints;
+use super::output::{Output, OutputKind, Quantity};
 use super::reader::{Document, Entry, ManifestError, Section};
-use super::term::{Stage, Term, TermKind};
-use super::{
-    DECIMATION_BASE_HZ, EngineKind, GraphFile, Input, Joints, Manifest, Normalize, Output, OutputKind,
-    Runtime, Verify,
-};
-
-/// Most joints of a policy: as many as one frame carries.
-const MAX_JOINTS: usize = 64;
-/// Most values of one input tensor.
-const MAX_INPUT_LEN: usize = 1 << 20;
+use super::runtime::Runtime;
+use super::safety::Safety;
+use super::state::State;
+use super::term::{FedBack, Stage, TermKind};
+use super::{Graph, GraphFile, Manifest, Notes, Precision, Verify};
 
 pub(super) fn manifest(file: &str, text: &str) -> Result<Manifest, ManifestError> {
     let document = Document { file, text };
@@ -29,27 +28,63 @@ pub(super) fn manifest(file: &str, text: &str) -> Result<Manifest, ManifestError
             "convert the manifest, or update this program",
         ));
     }
-    let (name, version) = model(root.required("model", "a table")?.section()?)?;
-    let graph = graph(&root.required("graph", "one [[graph]] section")?)?;
-    let runtime = runtime(root.required("runtime", "a table")?.section()?)?;
-    let joints = joints(root.required("joints", "a table")?.section()?)?;
-    let count = joints.order.len();
-    let inputs = sections(&root, "input", "[[input]] sections")?
-        .into_iter()
-        .map(|section| input(section, count))
-        .collect::<Result<Vec<_>, _>>()?;
+    let (name, version, notes) = model(root.required("model", "a table")?.section()?)?;
+    let Graph { file: graph, external, precision } = graph(&root.required("graph", "one [[graph]] section")?)?;
+    let runtime = Runtime::parse(root.required("runtime", "a table")?.section()?)?;
+    let joints = Joints::parse(root.required("joints", "a table")?.section()?)?;
     let outputs = sections(&root, "output", "[[output]] sections")?
         .into_iter()
-        .map(|section| output(section, &joints))
+        .map(|section| Output::parse(section, &joints))
         .collect::<Result<Vec<_>, _>>()?;
-    feedback(&root, &inputs, &outputs)?;
+    let fed_back = fed_back(&root, &outputs)?;
+    let inputs = sections(&root, "input", "[[input]] sections")?
+        .into_iter()
+        .map(|section| Input::parse(section, &joints, &fed_back))
+        .collect::<Result<Vec<_>, _>>()?;
+    refuse_unread_feedback(&root, &inputs, &outputs)?;
+    let states = match root.optional("state") {
+        None => Vec::new(),
+        Some(_) => sections(&root, "state", "[[state]] sections")?
+            .into_iter()
+            .map(State::parse)
+            .collect::<Result<Vec<_>, _>>()?,
+    };
+    let command = match root.optional("command") {
+        Some(entry) => CommandLimits::parse(entry.section()?)?,
+        None => CommandLimits::default(),
+    };
+    let measured: Vec<(&str, usize)> = inputs
+        .iter()
+        .filter(|i| matches!(i.source, InputSource::Terms(_)))
+        .map(|i| (i.tensor.as_str(), i.len()))
+        .collect();
+    let safety = match root.optional("safety") {
+        Some(entry) => Safety::parse(entry.section()?, joints.order.len(), &measured)?,
+        None => Safety::DEFAULT,
+    };
+    refuse_unknown_profiles(&root, &runtime, &inputs, &states)?;
     let verify = root.required("verify", "a table: no policy runs without golden vectors")?;
-    let verify = verify_section(verify.section()?)?;
+    let verify = Verify::parse(verify.section()?)?;
     root.finish()?;
-    Ok(Manifest { name, version, graph, runtime, joints, inputs, outputs, verify })
+    Ok(Manifest {
+        name,
+        version,
+        notes,
+        graph,
+        external,
+        precision,
+        runtime,
+        safety,
+        command,
+        joints,
+        inputs,
+        states,
+        outputs,
+        verify,
+    })
 }
 
-fn sections<'a>(
+pub(super) fn sections<'a>(
     parent: &Section<'a>,
     key: &'static str,
     expected: &str,
@@ -62,19 +97,24 @@ fn sections<'a>(
     list.iter().map(Entry::section).collect()
 }
 
-fn model(section: Section<'_>) -> Result<(String, String), ManifestError> {
+fn model(section: Section<'_>) -> Result<(String, String, Notes), ManifestError> {
     let name = section.required("name", "text")?.text("the model's name")?;
     let version = section.required("version", "text")?.text("the model's version, e.g. \"1.0.0\"")?;
     section.required("task", "\"policy\"")?.choice(&[("policy", ())])?;
-    for note in ["license", "description", "trained_with", "exported"] {
-        section.optional(note).map(|entry| entry.text("text")).transpose()?;
-    }
+    let note = |key| section.optional(key).map(|entry| entry.text("text")).transpose();
+    let notes = Notes {
+        license: note("license")?,
+        description: note("description")?,
+        trained_with: note("trained_with")?,
+        checkpoint: note("checkpoint")?,
+        exported: note("exported")?,
+    };
     section.finish()?;
-    Ok((name, version))
+    Ok((name, version, notes))
 }
 
 /// A file and its hash, under the given keys.
-fn file_and_hash(section: &Section<'_>, file_key: &'static str) -> Result<GraphFile, ManifestError> {
+pub(super) fn file_and_hash(section: &Section<'_>, file_key: &'static str) -> Result<GraphFile, ManifestError> {
     let file =
         section.required(file_key, "a file beside the manifest")?.text("a file beside the manifest")?;
     let expected = "the file's SHA-256, 64 hexadecimal digits";
@@ -86,7 +126,7 @@ fn file_and_hash(section: &Section<'_>, file_key: &'static str) -> Result<GraphF
     Ok(GraphFile { file, sha256, line: entry.line() })
 }
 
-fn graph(entry: &Entry<'_>) -> Result<GraphFile, ManifestError> {
+fn graph(entry: &Entry<'_>) -> Result<Graph, ManifestError> {
     let list = entry.list("one [[graph]] section, in two pairs of brackets")?;
     let [one] = list.as_slice() else {
         let found = format!("{} graphs", list.len());
@@ -95,184 +135,114 @@ fn graph(entry: &Entry<'_>) -> Result<GraphFile, ManifestError> {
     let section = one.section()?;
     let file = file_and_hash(&section, "file")?;
     section.optional("id").map(|e| e.text("text")).transpose()?;
-    section.optional("precision").map(|e| e.choice(&[("fp32", ())])).transpose()?;
-    section.finish()?;
-    Ok(file)
-}
-
-fn runtime(section: Section<'_>) -> Result<Runtime, ManifestError> {
-    let rate_hz = match (section.optional("rate_hz"), section.optional("decimation")) {
-        (Some(rate), None) => rate.number_in(1.0, 1000.0, "Hz")?,
-        (None, Some(every)) => DECIMATION_BASE_HZ / every.integer_in(1, 500)? as f64,
-        (None, None) => {
-            return Err(section.error("neither", "`rate_hz` or `decimation`", "add one of them"));
+    let precision = match section.optional("precision") {
+        Some(entry) => Some(entry.choice(&Precision::ALL.map(|p| (p.name(), p)))?),
+        None => None,
+    };
+    let mut external: Vec<GraphFile> = Vec::new();
+    if let Some(entry) = section.optional("external") {
+        for item in entry.list("a list of { file, sha256 }")? {
+            let table = item.section()?;
+            let named = file_and_hash(&table, "file")?;
+            table.finish()?;
+            if named.file == file.file || external.iter().any(|e| e.file == named.file) {
+                let found = format!("\"{}\" again", named.file);
+                return Err(item.error(found, "each file once", "remove the repetition"));
+            }
+            external.push(named);
         }
-        (Some(_), Some(_)) => {
-            return Err(section.error("both", "`rate_hz` or `decimation`", "remove one of them"));
+    }
+    section.finish()?;
+    Ok(Graph { file, external, precision })
+}
+
+/// What the outputs give terms to read; and whether they move each joint in one way only.
+fn fed_back(root: &Section<'_>, outputs: &[Output]) -> Result<FedBack, ManifestError> {
+    let mut moved: Vec<(Quantity, usize)> = Vec::new();
+    let mut feedback = None;
+    for output in outputs {
+        match &output.kind {
+            OutputKind::Target(target) => {
+                for joint in &target.joints {
+                    let how = (target.quantity, *joint);
+                    if moved.contains(&how) {
+                        let found = format!("a joint of `{}` that another output moves, too", output.tensor);
+                        return Err(root.error(found, "[[output]]: one target per joint", "give disjoint joints"));
+                    }
+                    moved.push(how);
+                }
+            }
+            OutputKind::Feedback { joints } if feedback.is_none() => feedback = Some(joints.clone()),
+            OutputKind::Feedback { .. } => {
+                let found = "two outputs of kind feedback/action";
+                return Err(root.error(found, "[[output]]: at most one", "use [[state]] for the other"));
+            }
+            OutputKind::Ignore { .. } => {}
+        }
+    }
+    let targets: Vec<_> = outputs.iter().filter_map(Output::target).collect();
+    if targets.is_empty() {
+        let found = "no [[output]] that moves joints";
+        return Err(root.error(found, "one of kind target/joint/position", "name the graph's action"));
+    }
+    if targets.len() > 1 && targets.iter().any(|t| t.chunk.is_some()) {
+        let found = format!("a chunk beside {} other targets", targets.len() - 1);
+        return Err(root.error(found, "[[output]]: one target only where it is a chunk", "merge them"));
+    }
+    let single = match targets.as_slice() {
+        [one] if one.chunk.is_none() => Some(one.joints.clone()),
+        _ => {
+            let mut positions = targets.iter().filter(|t| t.quantity == Quantity::Position && t.chunk.is_none());
+            let first = positions.next().map(|t| t.joints.clone());
+            if positions.next().is_some() { None } else { first }
         }
     };
-    let deadline_ms = section.required("deadline_ms", "ms")?.number_in(0.01, 1000.0, "ms")?;
-    let latency_ticks = match section.optional("latency_ticks") {
-        Some(entry) => entry.integer_in(1, 100)? as u32,
-        None => 2,
-    };
-    let engine = section.required("engine", "a list of engines in order of preference")?;
-    let engines = engine
-        .list("a list of engines in order of preference")?
-        .iter()
-        .map(|e| e.choice(&[("native", EngineKind::Native), ("onnxruntime", EngineKind::OnnxRuntime)]))
-        .collect::<Result<Vec<_>, _>>()?;
-    if engines.is_empty() {
-        return Err(engine.error("an empty list", "at least one engine", "write engine = [\"native\"]"));
-    }
-    section.finish()?;
-    Ok(Runtime { rate_hz, deadline_ms, latency_ticks, engines })
+    Ok(FedBack { raw: feedback.or_else(|| single.clone()), scaled: single })
 }
 
-fn joints(section: Section<'_>) -> Result<Joints, ManifestError> {
-    let entry = section.required("order", "the joint names in the policy's order")?;
-    let names = entry.list("a list of joint names in the policy's order")?;
-    if names.is_empty() || names.len() > MAX_JOINTS {
-        let found = format!("{} joints", names.len());
-        return Err(entry.error(found, format!("1 to {MAX_JOINTS}"), "list the joints the policy moves"));
+fn refuse_unread_feedback(
+    root: &Section<'_>,
+    inputs: &[Input],
+    outputs: &[Output],
+) -> Result<(), ManifestError> {
+    let feedback = outputs.iter().find(|o| matches!(o.kind, OutputKind::Feedback { .. }));
+    let read = inputs.iter().flat_map(Input::terms).any(|t| t.kind == TermKind::LastAction(Stage::Raw));
+    match feedback {
+        Some(output) if !read => Err(root.error(
+            format!("output `{}` of kind feedback/action that no term reads", output.tensor),
+            "a term of kind feedback/action, stage raw, that reads it",
+            "add the term, or declare the output kind = \"ignore\" with a reason",
+        )),
+        _ => Ok(()),
     }
-    let mut order = Vec::with_capacity(names.len());
-    for name in &names {
-        let text = name.text("a joint name")?;
-        if order.contains(&text) {
-            return Err(name.error(format!("\"{text}\" again"), "each joint once", "remove the repetition"));
-        }
-        order.push(text);
-    }
-    let per_joint =
-        |key, expected: &str| section.required(key, expected)?.numbers(order.len(), "one per joint");
-    let default_pos_rad = per_joint("default_pos", "rad")?;
-    let gain = |key: &'static str, unit: &str| {
-        let values = per_joint(key, unit)?;
-        if values.iter().all(|v| *v >= 0.0) {
-            return Ok(values);
-        }
-        let entry = section.required(key, unit)?;
-        Err(entry.error("a negative gain", format!("at least 0 {unit}"), "give the gain used in training"))
-    };
-    let kp_nm_per_rad = gain("kp", "N m/rad")?;
-    let kd_nm_s_per_rad = gain("kd", "N m s/rad")?;
-    let line = entry.line();
-    section.finish()?;
-    Ok(Joints { order, default_pos_rad, kp_nm_per_rad, kd_nm_s_per_rad, line })
 }
 
-fn input(section: Section<'_>, joints: usize) -> Result<Input, ManifestError> {
-    let tensor = section.required("tensor", "name of a graph input")?.text("name of a graph input")?;
-    section.required("dtype", "\"f32\"")?.choice(&[("f32", ())])?;
-    let entry = section.required("shape", "the tensor's shape, e.g. [1, 47]")?;
-    let sizes = entry
-        .list("a list of sizes")?
-        .iter()
-        .map(|e| e.integer_in(1, MAX_INPUT_LEN as i64))
-        .collect::<Result<Vec<_>, _>>()?;
-    let shape: Vec<usize> = sizes.iter().map(|n| *n as usize).collect();
-    let len = shape.iter().try_fold(1usize, |n, d| n.checked_mul(*d)).filter(|n| *n <= MAX_INPUT_LEN);
-    let terms = sections(&section, "term", "[[input.term]] sections")?
-        .into_iter()
-        .map(|term| Term::parse(term, joints))
-        .collect::<Result<Vec<_>, _>>()?;
-    let total: usize = terms.iter().map(Term::len).sum();
-    if len != Some(total) {
-        let widths: Vec<String> = terms.iter().map(|t| format!("{} {}", t.len(), t.kind.name())).collect();
-        let found = format!("shape {shape:?}");
-        let expected = format!("{total} values, the sum of its terms ({})", widths.join(", "));
-        return Err(entry.error(found, expected, "add the missing term or correct the shape"));
+fn refuse_unknown_profiles(
+    root: &Section<'_>,
+    runtime: &Runtime,
+    inputs: &[Input],
+    states: &[State],
+) -> Result<(), ManifestError> {
+    let names: Vec<&str> =
+        inputs.iter().map(|i| i.tensor.as_str()).chain(states.iter().map(|s| s.input.as_str())).collect();
+    match runtime.placement.tensorrt.profiles.iter().find(|p| !names.contains(&p.tensor.as_str())) {
+        Some(profile) => Err(root.error(
+            format!("runtime.tensorrt.profiles of `{}`", profile.tensor),
+            format!("inputs of the graph: {}", names.join(", ")),
+            "use the graph's own name",
+        )),
+        None => Ok(()),
     }
-    let normalize = match section.optional("normalize") {
-        None => Normalize::None,
-        Some(entry) => normalize(entry.section()?, total)?,
-    };
-    let line = entry.line();
-    section.finish()?;
-    Ok(Input { tensor, shape, normalize, terms, line })
 }
 
-fn normalize(section: Section<'_>, len: usize) -> Result<Normalize, ManifestError> {
-    let mode = section.required("mode", "\"none\" or \"mean_std\"")?;
-    let normalize = if mode.choice(&[("none", false), ("mean_std", true)])? {
-        let mean = section.required("mean", "one number, or one per value")?.numbers(len, "one per value")?;
-        let std_entry = section.required("std", "one number, or one per value")?;
-        let std = std_entry.numbers(len, "one per value")?;
-        let eps = match section.optional("eps") {
-            Some(entry) => entry.number_in(0.0, 1.0, "")?,
-            None => 0.0,
-        };
-        if std.iter().any(|s| *s < 0.0 || s + eps <= 0.0) {
-            return Err(std_entry.error(
-                "a value that is not above zero",
-                "std + eps above zero",
-                "check the export",
-            ));
-        }
-        let clip = section.optional("clip").map(|e| e.number_in(1e-6, 1e6, "")).transpose()?;
-        Normalize::MeanStd { mean, std, eps, clip }
-    } else {
-        Normalize::None
-    };
-    section.finish()?;
-    Ok(normalize)
-}
-
-fn output(section: Section<'_>, joints: &Joints) -> Result<Output, ManifestError> {
-    let tensor = section.required("tensor", "name of a graph output")?;
-    let line = tensor.line();
-    let tensor = tensor.text("name of a graph output")?;
-    let count = joints.order.len();
-    let kind = section.required("kind", "what the output is for")?;
-    let kind = if kind.choice(&[("target/joint/position", true), ("feedback/action", false)])? {
-        section.required("joints", "\"@joints\"")?.choice(&[("@joints", ())])?;
-        let scale = match section.optional("scale") {
-            Some(entry) => entry.numbers(count, "one per joint")?,
-            None => vec![1.0; count],
-        };
-        let offset_rad = match section.optional("offset") {
-            None => vec![0.0; count],
-            Some(entry) => match entry.choice(&[("default_pos", ())]) {
-                Ok(()) => joints.default_pos_rad.clone(),
-                Err(_) => entry.numbers(count, "one per joint, or \"default_pos\"")?,
-            },
-        };
-        let clip_rad = section.optional("clip").map(|e| e.ranges(count, "one per joint")).transpose()?;
-        OutputKind::JointTarget { scale, offset_rad, clip_rad }
-    } else {
-        OutputKind::Feedback
-    };
-    section.finish()?;
-    Ok(Output { tensor, kind, line })
-}
-
-/// One target; at most one feedback output, and a term that reads it.
-fn feedback(root: &Section<'_>, inputs: &[Input], outputs: &[Output]) -> Result<(), ManifestError> {
-    let targets = outputs.iter().filter(|o| matches!(o.kind, OutputKind::JointTarget { .. })).count();
-    let fed_back = outputs.len() - targets;
-    if targets != 1 || fed_back > 1 {
-        let found = format!("{targets} of kind target/joint/position and {fed_back} of kind feedback/action");
-        let hint = "one output moves the joints, one may be fed back";
-        return Err(root.error(found, "[[output]]: exactly one and at most one", hint));
+impl Verify {
+    fn parse(section: Section<'_>) -> Result<Self, ManifestError> {
+        let golden = file_and_hash(&section, "golden")?;
+        let atol = section.required("atol", "absolute tolerance, rad")?.number_in(0.0, 0.1, "rad")?;
+        let rtol = section.required("rtol", "relative tolerance")?.number_in(0.0, 0.1, "")?;
+        let fp16_atol = section.optional("fp16_atol").map(|e| e.number_in(0.0, 0.5, "rad")).transpose()?;
+        let p99_ms = section.optional("p99_ms").map(|e| e.number_in(0.001, 10_000.0, "ms")).transpose()?;
+        section.finish()?;
+        Ok(Self { golden, atol, rtol, fp16_atol, p99_ms })
     }
-    let raw = TermKind::LastAction { stage: Stage::Raw };
-    let read = inputs.iter().flat_map(|i| &i.terms).any(|t| t.kind == raw);
-    if fed_back == 1 && !read {
-        let expected = "a term of kind feedback/action, stage raw, that reads it";
-        return Err(root.error(
-            "an [[output]] of kind feedback/action that no term reads",
-            expected,
-            "add the term",
-        ));
-    }
-    Ok(())
-}
-
-fn verify_section(section: Section<'_>) -> Result<Verify, ManifestError> {
-    let golden = file_and_hash(&section, "golden")?;
-    let atol = section.required("atol", "absolute tolerance, rad")?.number_in(0.0, 0.1, "rad")?;
-    let rtol = section.required("rtol", "relative tolerance")?.number_in(0.0, 0.1, "")?;
-    section.finish()?;
-    Ok(Verify { golden, atol, rtol })
 }

@@ -42,30 +42,11 @@ impl Document<'_> {
     }
 }
 
-/// Keys that the manifest language reserves for later schema numbers: refused with a hint of their own.
-const LATER: [&str; 21] = [
-    "state",
-    "stage",
-    "safety",
-    "tensorrt",
-    "extra",
-    "plugin",
-    "image",
-    "sync",
-    "source",
-    "chunk",
-    "rate_limit",
-    "on_miss",
-    "providers",
-    "require",
-    "min_node_share",
-    "threads",
-    "spin",
-    "warmup",
-    "history_layout",
-    "pipeline",
-    "decode",
-];
+/// Keys of the manifest language that tasks other than a policy need: refused with a hint of their own.
+const LATER: [&str; 8] = ["stage", "image", "sync", "decode", "tokenizer", "text_from", "max_len", "relative"];
+
+/// Largest dimension of a tensor.
+const MAX_SIZE: i64 = 1 << 20;
 
 /// Letters to insert, delete or change to get from one word to the other.
 fn distance(a: &[u8], b: &[u8]) -> usize {
@@ -147,6 +128,33 @@ impl<'a> Section<'a> {
         })
     }
 
+    /// Line of the section, from 1.
+    pub(super) fn line(&self) -> usize {
+        self.document.line(self.span.start)
+    }
+
+    /// All keys with their values, for tables whose keys are names.
+    pub(super) fn entries(&self) -> Vec<(String, Entry<'a>)> {
+        let entry = |(key, value): (&'a Spanned<Cow<'a, str>>, &'a Spanned<DeValue<'a>>)| {
+            let name: &str = key.get_ref();
+            let entry = Entry { document: self.document, value, path: self.join(name) };
+            (name.to_owned(), entry)
+        };
+        self.table.iter().map(entry).collect()
+    }
+
+    /// All keys with their values as text: texts as they are, numbers and truth values as written.
+    pub(super) fn texts(&self) -> Result<Vec<(String, String)>, ManifestError> {
+        let text = |(name, entry): (String, Entry<'a>)| match entry.value.get_ref() {
+            DeValue::String(text) => Ok((name, text.to_string())),
+            DeValue::Integer(number) => Ok((name, number.to_string())),
+            DeValue::Float(number) => Ok((name, number.to_string())),
+            DeValue::Boolean(flag) => Ok((name, flag.to_string())),
+            _ => Err(entry.mismatch("text, a number or a truth value under a quoted key")),
+        };
+        self.entries().into_iter().map(text).collect()
+    }
+
     /// A key nobody asked for yet that is two letters or less away from `wanted`.
     fn misspelt(&self, wanted: &str) -> Option<&'a Spanned<Cow<'a, str>>> {
         let taken = self.taken.borrow();
@@ -183,7 +191,7 @@ impl<'a> Section<'a> {
                 continue;
             }
             let hint = if LATER.contains(&name) {
-                "reserved for a later schema; not in schema 1, so a policy that needs it cannot run here"
+                "reserved for models that are no policies; a policy that needs it cannot run here"
             } else {
                 "correct the spelling or remove it"
             };
@@ -286,6 +294,27 @@ impl<'a> Entry<'a> {
         Ok(array.iter().enumerate().map(entry).collect())
     }
 
+    /// True when the value is text.
+    pub(super) fn is_text(&self) -> bool {
+        self.value.get_ref().as_str().is_some()
+    }
+
+    /// True when the value is this text.
+    pub(super) fn is(&self, text: &str) -> bool {
+        self.value.get_ref().as_str() == Some(text)
+    }
+
+    /// As a truth value.
+    pub(super) fn flag(&self) -> Result<bool, ManifestError> {
+        self.value.get_ref().as_bool().ok_or_else(|| self.mismatch("true or false"))
+    }
+
+    /// As the shape of a tensor: sizes of at least 1.
+    pub(super) fn shape(&self) -> Result<Vec<usize>, ManifestError> {
+        let sizes = self.list("a list of sizes")?;
+        sizes.iter().map(|e| e.integer_in(1, MAX_SIZE).map(|n| n as usize)).collect()
+    }
+
     /// True when the value is a list.
     pub(super) fn is_list(&self) -> bool {
         self.value.get_ref().is_array()
@@ -321,7 +350,8 @@ impl<'a> Entry<'a> {
         Ok(vec![self.pair()?; count])
     }
 
-    fn pair(&self) -> Result<[f64; 2], ManifestError> {
+    /// As `[low, high]`.
+    pub(super) fn pair(&self) -> Result<[f64; 2], ManifestError> {
         let expected = "[low, high] with low below high";
         let list = self.list(expected)?;
         let [lo, hi] = list.as_slice() else {

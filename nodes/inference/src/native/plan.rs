@@ -164,7 +164,7 @@ impl Plan {
                 });
             };
             compiler.plan.outputs.push(place);
-            io.outputs.push(TensorInfo { name: port.name.clone(), shape: known.shape });
+            io.outputs.push(TensorInfo::f32(port.name.clone(), known.shape));
         }
         Ok((compiler.plan, io))
     }

@@ -65,7 +65,15 @@ pub fn other_order() -> Vec<String> {
 }
 
 pub fn config(joints: &[String]) -> PolicyConfig<'_> {
-    PolicyConfig { number: NUMBER, joints, max_gains: None, period_ns: PERIOD_NS, boot_id: 9 }
+    PolicyConfig {
+        number: NUMBER,
+        joints,
+        feet: &[],
+        max_gains: None,
+        position_limits: None,
+        period_ns: PERIOD_NS,
+        boot_id: 9,
+    }
 }
 
 pub fn policy(joints: &[String]) -> Policy {

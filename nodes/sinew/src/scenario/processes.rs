@@ -314,8 +314,9 @@ impl<'a> Harness<'a> {
 
     fn judge(mut self) -> Result<(Outcome, Trace, Vec<u32>)> {
         let mut trace = trace_file::read(&self.run_dir.path().join("trace.bin"))?;
+        let robot = &self.loaded.setup.robot;
         let scorer =
-            Scorer::new(&self.loaded.scenario, self.loaded.setup.robot.period_ns).lost_at(self.lost_at);
+            Scorer::new(&self.loaded.scenario, robot.period_ns, robot.postures.stand.height_m).lost_at(self.lost_at);
         self.heard.sort_by_key(|h| h.step);
         let mut heard = self.heard.iter().peekable();
         let mut timed = self.policy_us.iter().peekable();

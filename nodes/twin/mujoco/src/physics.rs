@@ -69,6 +69,8 @@ pub struct MujocoPhysics {
     positions: usize,
     /// One entry per degree of freedom.
     torques_nm: Vec<f64>,
+    /// On the base: force at its origin and torque, world frame.
+    wrench: [[f64; 3]; 2],
 }
 
 impl MujocoPhysics {
@@ -127,6 +129,7 @@ impl MujocoPhysics {
             state: vec![0.0; positions + 2 * dofs],
             positions,
             torques_nm: vec![0.0; dofs],
+            wrench: [[0.0; 3]; 2],
         };
         physics.world.locate();
         physics.read_state();
@@ -247,6 +250,12 @@ impl Physics for MujocoPhysics {
                 *slot = torques_nm.get(i).copied().filter(|t| t.is_finite()).unwrap_or(0.0);
             }
         }
+        // On a free joint: force in the world frame at the body's origin, torque in the body frame.
+        let [force, torque] = self.wrench;
+        let torque = body_from_world(self.position(self.base.q + 3), torque);
+        for (slot, x) in self.torques_nm.iter_mut().skip(self.base.v).zip(force.into_iter().chain(torque)) {
+            *slot = x;
+        }
         self.world.set(part::JOINT_FORCE, &self.torques_nm);
         self.world.step();
         self.world.locate();
@@ -290,6 +299,10 @@ impl Physics for MujocoPhysics {
         self.world.set(READ, &self.state);
     }
 
+    fn set_base_wrench(&mut self, force_n: [f64; 3], torque_nm: [f64; 3]) {
+        self.wrench = [force_n, torque_nm].map(|v| v.map(|x| if x.is_finite() { x } else { 0.0 }));
+    }
+
     fn set_friction(&mut self, mu: f64) {
         let mu = if mu.is_finite() { mu.max(0.0) } else { 0.0 };
         self.change(Settings { friction: Some(mu), ..self.settings });
@@ -307,4 +320,14 @@ impl Physics for MujocoPhysics {
     fn state_bits(&self, sink: &mut dyn FnMut(&[u8])) {
         self.state.iter().for_each(|x| sink(&x.to_bits().to_le_bytes()));
     }
+}
+
+/// A vector of the world in the frame of `q` (w, x, y, z).
+fn body_from_world([w, x, y, z]: [f64; 4], [a, b, c]: [f64; 3]) -> [f64; 3] {
+    // The conjugate turns back: v + 2 u x (u x v + w v) with u = -(x, y, z).
+    let (x, y, z) = (-x, -y, -z);
+    let cross = |[a, b, c]: [f64; 3]| [y * c - z * b, z * a - x * c, x * b - y * a];
+    let inner = cross([a, b, c]);
+    let [p, q, r] = cross([inner[0] + w * a, inner[1] + w * b, inner[2] + w * c]);
+    [a + 2.0 * p, b + 2.0 * q, c + 2.0 * r]
 }

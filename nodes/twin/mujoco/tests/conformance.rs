@@ -36,6 +36,7 @@ mujoco_passes!(
     determinism,
     torque_sign,
     push,
+    base_wrench,
     friction,
     names,
     joint_stops,

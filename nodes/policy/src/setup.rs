@@ -1,0 +1,192 @@
+//! Whether a model and a robot fit together, before anything runs.
+
+use sinew_inference::Model;
+use sinew_inference::manifest::{OutputKind, Quantity};
+
+use crate::joint_map::{JointMap, JointMapError};
+use crate::verify::GoldenFailure;
+
+/// Where a policy is put to work.
+#[derive(Clone, Copy, Debug)]
+pub struct PolicyConfig<'a> {
+    /// Number by which control calls it.
+    pub number: u8,
+    /// The robot's joints in the order of its frames.
+    pub joints: &'a [String],
+    /// The robot's feet in the order of its contact values.
+    pub feet: &'a [String],
+    /// Largest (kp N m/rad, kd N m s/rad) of each robot joint; a manifest beyond them is refused.
+    pub max_gains: Option<&'a [(f64, f64)]>,
+    /// Range of each robot joint, rad; a default position outside is refused.
+    pub position_limits: Option<&'a [(f64, f64)]>,
+    /// Period of control, ns.
+    pub period_ns: u64,
+    /// Random per process start; fixed in tests.
+    pub boot_id: u32,
+}
+
+/// Why a policy cannot be put to work.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// Its joints are not the robot's.
+    #[error("{file}: {error}")]
+    Joints {
+        /// Manifest.
+        file: String,
+        /// Why.
+        #[source]
+        error: JointMapError,
+    },
+    /// It reads a foot that is not the robot's.
+    #[error(
+        "{file}: state/contact of foot `{foot}`: found none of that name on the robot; expected one of {}; correct the term or the robot description", robot.join(", ")
+    )]
+    Foot {
+        /// Manifest.
+        file: String,
+        /// Foot.
+        foot: String,
+        /// The robot's feet.
+        robot: Vec<String>,
+    },
+    /// Its rate is no whole fraction of the robot's.
+    #[error(
+        "{file}: `runtime.rate_hz`: found {rate_hz}; expected a whole fraction of control's {control_hz} Hz; correct the rate or the robot's period"
+    )]
+    Rate {
+        /// Manifest.
+        file: String,
+        /// The policy's rate.
+        rate_hz: f64,
+        /// Control's rate.
+        control_hz: f64,
+    },
+    /// A gain beyond what the robot allows.
+    #[error(
+        "{file}: `joints.{gain}` of `{joint}`: found {found}; expected at most {most}; train with lower gains or correct the robot description"
+    )]
+    Gain {
+        /// Manifest.
+        file: String,
+        /// `kp` or `kd`.
+        gain: &'static str,
+        /// Joint.
+        joint: String,
+        /// Manifest's value.
+        found: f64,
+        /// Robot's limit.
+        most: f64,
+    },
+    /// A position the joint cannot take.
+    #[error("{file}:{line}: `{field}` of `{joint}`: found {found} rad; expected {lo} to {hi} rad, the joint's range; {hint}")]
+    Position {
+        /// Manifest.
+        file: String,
+        /// Line.
+        line: usize,
+        /// Key.
+        field: &'static str,
+        /// Joint.
+        joint: String,
+        /// Manifest's value, rad.
+        found: f64,
+        /// Lower end of the range, rad.
+        lo: f64,
+        /// Upper end, rad.
+        hi: f64,
+        /// How to mend it.
+        hint: &'static str,
+    },
+    /// The engine was built from another model.
+    #[error("{file}: the engine {engine} has no tensor `{tensor}` of {len} values; build it from this model")]
+    Engine {
+        /// Manifest.
+        file: String,
+        /// Engine.
+        engine: String,
+        /// Tensor.
+        tensor: String,
+        /// Values expected.
+        len: usize,
+    },
+    /// Golden vectors do not come out.
+    #[error("{file}: {error}")]
+    Golden {
+        /// Manifest.
+        file: String,
+        /// Why.
+        #[source]
+        error: GoldenFailure,
+    },
+}
+
+/// Control ticks from one frame of the policy to the next.
+pub(crate) fn decimation(model: &Model, period_ns: u64) -> Result<u64, SetupError> {
+    let rate_hz = model.manifest.runtime.rate_hz;
+    let ticks = 1e9 / (rate_hz * period_ns as f64);
+    let whole = ticks.round();
+    if whole >= 1.0 && (ticks - whole).abs() < 1e-6 {
+        return Ok(whole as u64);
+    }
+    Err(SetupError::Rate { file: model.file.clone(), rate_hz, control_hz: 1e9 / period_ns as f64 })
+}
+
+pub(crate) fn check_gains(
+    model: &Model,
+    map: &JointMap,
+    config: &PolicyConfig<'_>,
+) -> Result<(), SetupError> {
+    let Some(limits) = config.max_gains else { return Ok(()) };
+    let joints = &model.manifest.joints;
+    let gains = joints.kp_nm_per_rad.iter().zip(&joints.kd_nm_s_per_rad);
+    for ((name, (kp, kd)), index) in joints.order.iter().zip(gains).zip(map.robot_indices()) {
+        let (kp_max, kd_max) = limits.get(index).copied().unwrap_or((0.0, 0.0));
+        for (gain, found, most) in [("kp", *kp, kp_max), ("kd", *kd, kd_max)] {
+            if found > most {
+                let (file, joint) = (model.file.clone(), name.clone());
+                return Err(SetupError::Gain { file, gain, joint, found, most });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Default positions are ones the joints can take, and clips leave something of their range.
+pub(crate) fn check_positions(
+    model: &Model,
+    map: &JointMap,
+    config: &PolicyConfig<'_>,
+) -> Result<(), SetupError> {
+    let Some(limits) = config.position_limits else { return Ok(()) };
+    let limits: Vec<(f64, f64)> =
+        map.robot_indices().map(|index| limits.get(index).copied().unwrap_or((0.0, 0.0))).collect();
+    let joints = &model.manifest.joints;
+    let refuse = |line, field, joint: usize, found: f64, (lo, hi): (f64, f64)| {
+        // Half a degree of slack: what was in degrees need not come out exactly.
+        let in_degrees = (lo - 0.01..=hi + 0.01).contains(&found.to_radians());
+        let hint = if in_degrees {
+            "this looks like degrees: write radians (degrees * 0.0174533)"
+        } else {
+            "correct the manifest, the joint order or the robot description"
+        };
+        let joint = joints.order.get(joint).cloned().unwrap_or_default();
+        Err(SetupError::Position { file: model.file.clone(), line, field, joint, found, lo, hi, hint })
+    };
+    for (joint, (found, range)) in joints.default_pos_rad.iter().zip(&limits).enumerate() {
+        if !(range.0 - 1e-6..=range.1 + 1e-6).contains(found) {
+            return refuse(joints.default_pos_line, "joints.default_pos", joint, *found, *range);
+        }
+    }
+    for output in &model.manifest.outputs {
+        let OutputKind::Target(target) = &output.kind else { continue };
+        let Some(clip) = target.clip.as_ref().filter(|_| target.quantity == Quantity::Position) else { continue };
+        for (joint, [lo, hi]) in target.joints.iter().zip(clip) {
+            let range = limits.get(*joint).copied().unwrap_or((0.0, 0.0));
+            if *lo > range.1 || *hi < range.0 {
+                let found = if *lo > range.1 { *lo } else { *hi };
+                return refuse(output.line, "output.clip", *joint, found, range);
+            }
+        }
+    }
+    Ok(())
+}
