@@ -52,6 +52,7 @@ impl Motion {
             stand: StandController::new(
                 config.stand,
                 config.mass_kg,
+                config.centre_of_mass_m,
                 &config.stand_posture_rad,
                 &config.legs,
             ),
@@ -162,7 +163,7 @@ impl Motion {
                     self.travel.begin(from.into_iter(), posture, config.move_speed_rad_s, config.stand_up_s);
                 }
                 let load = if self.phase == Phase::Go { self.travel.share() } else { 0.0 };
-                self.along(config, estimate, load, out);
+                self.along(estimate, load, out);
             }
             RobotMode::Stand => {
                 self.travel.step(dt_s);
@@ -170,16 +171,16 @@ impl Motion {
                 if self.travel.is_done() {
                     let view =
                         StandView { projected_gravity: estimate.projected_gravity, feet_m: &positions };
-                    self.stand.step(&config.legs, &view, dt_s);
-                    self.stand.command(&config.legs, estimate.projected_gravity, 1.0, out);
+                    self.stand.step(&view, dt_s);
+                    self.stand.command(estimate.projected_gravity, 1.0, out);
                 } else {
-                    self.along(config, estimate, 1.0, out);
+                    self.along(estimate, 1.0, out);
                 }
             }
             RobotMode::LieDown => {
                 self.travel.step(dt_s);
                 let load = 1.0 - self.travel.share();
-                self.along(config, estimate, load, out);
+                self.along(estimate, load, out);
             }
             RobotMode::Policy => {
                 out.clear();
@@ -216,14 +217,8 @@ impl Motion {
     }
 
     /// The travel's waypoint with stand gains, carrying `load` of the weight.
-    fn along(
-        &self,
-        config: &ControlConfig,
-        estimate: &Estimate,
-        load: f64,
-        out: &mut ArrayVec<JointCommand, MAX_JOINTS>,
-    ) {
-        self.stand.command(&config.legs, estimate.projected_gravity, load, out);
+    fn along(&self, estimate: &Estimate, load: f64, out: &mut ArrayVec<JointCommand, MAX_JOINTS>) {
+        self.stand.command(estimate.projected_gravity, load, out);
         for (i, command) in out.iter_mut().enumerate() {
             let waypoint = self.travel.waypoint(i);
             command.q_rad = waypoint.q_rad as f32;

@@ -107,6 +107,7 @@ table! {
     REPLY_MISSES_MAX = whole(defaulted("timing", "reply_misses_max", 1.0, 50.0, 5.0));
 
     LATENCY_TICKS_MIN = whole(defaulted("policy", "latency_ticks_min", 1.0, 15.0, 2.0));
+    STOP_FIRST_S = defaulted("policy", "stop_first_s", 0.0, 5.0, 0.0);
 }
 
 #[cfg(test)]

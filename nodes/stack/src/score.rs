@@ -1,6 +1,7 @@
 //! Judges a run: figures by the twin's truth, held against the scenario's expectations.
 use serde::Serialize;
 use sinew_guard::FAULTS;
+use std::collections::VecDeque;
 
 use sinew_wire::RobotMode;
 
@@ -12,10 +13,12 @@ use crate::trace::{StepTrace, Trace};
 const FALL_TILT_RAD: f64 = std::f64::consts::PI / 3.0;
 /// After a push this long is not judged, s.
 const AFTER_PUSH_S: f64 = 1.0;
-/// The robot has stood up once its base is this high, m, ...
-const STOOD_HEIGHT_M: f64 = 0.22;
+/// The robot has stood up once its base, held by nothing, has this share of its standing height ...
+const STOOD_SHARE: f64 = 0.76;
 /// ... for this long, s.
 const STOOD_FOR_S: f64 = 0.5;
+/// A base below this share of its standing height has fallen, also on its feet.
+const FALL_SHARE: f64 = 0.5;
 
 /// What a bounded step may be beyond its bound, rad.
 const ROUNDING_RAD: f64 = 1e-5;
@@ -69,17 +72,20 @@ pub struct Scorer<'a> {
     scenario: &'a Scenario,
     segments: Vec<Segment>,
     period_s: f64,
+    stand_height_m: f64,
     lost_at: Option<u64>,
     policy: PolicyReport,
 }
 
 impl<'a> Scorer<'a> {
+    /// For a robot of bus period `period_ns` whose base is `stand_height_m` above the ground when it stands.
     #[must_use]
-    pub fn new(scenario: &'a Scenario, period_ns: u64) -> Self {
+    pub fn new(scenario: &'a Scenario, period_ns: u64, stand_height_m: f64) -> Self {
         Self {
             scenario,
             segments: scenario.segments(period_ns),
             period_s: period_ns as f64 * 1e-9,
+            stand_height_m,
             lost_at: None,
             policy: PolicyReport::default(),
         }
@@ -141,7 +147,8 @@ impl<'a> Scorer<'a> {
         let needed = (STOOD_FOR_S / self.period_s) as u64;
         let mut run = 0;
         for s in steps {
-            run = if s.height_m > STOOD_HEIGHT_M && !s.trunk_contact { run + 1 } else { 0 };
+            let stands = s.height_m > STOOD_SHARE * self.stand_height_m && !s.trunk_contact && !s.held;
+            run = if stands { run + 1 } else { 0 };
             if run >= needed {
                 return Some(s.step);
             }
@@ -158,39 +165,52 @@ impl<'a> Scorer<'a> {
         let to_s = self.scenario.goals.iter().find(down).map_or(f64::INFINITY, |g| g.at_s);
         let (mut falls, mut down) = (0, false);
         for s in steps.iter().filter(|s| s.step >= from && (s.step as f64) * self.period_s < to_s) {
-            let fallen = s.trunk_contact || s.tilt_rad > FALL_TILT_RAD;
+            let low = s.height_m < FALL_SHARE * self.stand_height_m;
+            let fallen = s.trunk_contact || s.tilt_rad > FALL_TILT_RAD || low;
             if fallen && !down {
                 falls += 1;
             }
             // One fall ends when the robot is up again, not when it bounces.
-            down =
-                if down { s.height_m < STOOD_HEIGHT_M || s.tilt_rad > FALL_TILT_RAD / 2.0 } else { fallen };
+            let up = s.height_m >= STOOD_SHARE * self.stand_height_m && s.tilt_rad <= FALL_TILT_RAD / 2.0;
+            down = if down { !up } else { fallen };
         }
         falls
     }
 
+    /// A step counts when it and every step of the stride before it are judged: settled, and not just pushed.
     fn rmse(&self, steps: &[StepTrace]) -> [Option<f64>; 3] {
         let quiet = (AFTER_PUSH_S / self.period_s) as u64;
+        let stride = ((self.scenario.segments.average_over_s / self.period_s).round() as usize).max(1);
         let mut sums = [0.0; 3];
         let mut judged = 0;
         let (mut pushes, mut last_push) = (0, None);
         let mut per_segment = vec![([0.0; 3], 0u64); self.segments.len()];
+        let (mut window, mut of) = (VecDeque::with_capacity(stride), None);
         for s in steps {
             if s.pushes != pushes {
                 (pushes, last_push) = (s.pushes, Some(s.step));
             }
-            if last_push.is_some_and(|at| s.step < at + quiet) {
+            let calm = last_push.is_none_or(|at| s.step >= at + quiet);
+            let at = self.segments.iter().position(|g| (g.judge_step..g.to_step).contains(&s.step));
+            let at = at.filter(|_| calm);
+            if at != of || window.len() == stride {
+                window.truncate(if at == of { stride - 1 } else { 0 });
+                of = at;
+            }
+            let Some((segment, (squares, count))) =
+                at.and_then(|i| self.segments.get(i).zip(per_segment.get_mut(i)))
+            else {
+                continue;
+            };
+            window.push_front(s.velocity);
+            if window.len() < stride {
                 continue;
             }
-            let at = self.segments.iter().position(|g| (g.judge_step..g.to_step).contains(&s.step));
-            if let Some((segment, (squares, count))) =
-                at.and_then(|i| self.segments.get(i).zip(per_segment.get_mut(i)))
-            {
-                for ((square, v), c) in squares.iter_mut().zip(s.velocity).zip(segment.velocity) {
-                    *square += (v - f64::from(c)).powi(2);
-                }
-                *count += 1;
+            for (axis, (square, c)) in squares.iter_mut().zip(segment.velocity).enumerate() {
+                let sum: f64 = window.iter().filter_map(|v| v.get(axis)).sum();
+                *square += (sum / stride as f64 - f64::from(c)).powi(2);
             }
+            *count += 1;
         }
         for (squares, count) in per_segment.iter().filter(|(_, count)| *count > 0) {
             for (sum, square) in sums.iter_mut().zip(squares) {
@@ -269,6 +289,9 @@ impl<'a> Scorer<'a> {
         most("stale_accepted", expect.stale_accepted.map(|n| n as f64), Some(score.stale_accepted as f64));
         let again = score.t_damp_ms.map(|_| score.stiff_after_damp as f64);
         most("stiff_after_damp", expect.stiff_after_damp.map(|n| n as f64), again);
+        if let Some(pushes) = expect.pushes.filter(|pushes| score.pushes < *pushes) {
+            broken.push(format!("pushes: expected {pushes}, found {}", score.pushes));
+        }
         if expect.falls.is_some() && score.stand_s.is_none() {
             broken.push("stand: the robot never stood up".into());
         }
