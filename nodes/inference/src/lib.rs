@@ -23,6 +23,6 @@ pub use engine::{ElementType, Engine, EngineIo, RunError, TensorInfo, check_valu
 pub use golden::{Golden, GoldenError, Tolerance};
 pub use manifest::{Manifest, ManifestError};
 pub use model::{LoadError, Model, sha256_hex};
-pub use native::{CompileError, NativeEngine};
+pub use native::{CompileError, Kernels, NativeEngine};
 pub use source::{Directory, Source, SourceError};
 pub use stats::{Stats, StatsError};

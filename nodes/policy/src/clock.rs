@@ -60,9 +60,12 @@ impl GaitClock {
         }
     }
 
-    /// After the observation: on by the runs that passed, or back to the start.
-    pub(crate) fn advance(&mut self, sample: &Sample<'_>) {
-        let runs = f64::from(sample.elapsed);
+    /// On by `runs`, or back to the start.
+    pub(crate) fn advance(&mut self, sample: &Sample<'_>, runs: u32) {
+        if runs == 0 {
+            return;
+        }
+        let runs = f64::from(runs);
         let moving = self.phase.freeze_below.is_none_or(|threshold| sample.is_moving(threshold));
         if self.phase.ramp_s > 0.0 {
             let change = if moving { self.ramp } else { -self.ramp };

@@ -94,6 +94,7 @@ impl InputTensor {
                 if sample.fresh {
                     counter.reset();
                 }
+                counter.advance(sample.elapsed.saturating_sub(1));
                 tensor.fill(counter.value().ok_or(InputFault::Ended)?);
                 counter.advance(1);
             }

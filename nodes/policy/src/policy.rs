@@ -391,7 +391,7 @@ impl Policy {
         let now_ns = state.header.step.saturating_mul(self.period_ns);
         let motion = (state.body.last_motion_source, state.body.last_motion_seq);
         let arbitrated = state.body.command.map(f64::from);
-        let (command, goal) = self.command.observe(arbitrated, motion, now_ns);
+        let (command, goal) = self.command.observe(arbitrated, motion, now_ns, succession.elapsed);
         let ran = succession.fresh || self.action.wants_run(now_ns);
         let sample = Sample {
             gyro_rad_s: state.body.angular_velocity_rad_s.map(f64::from),
@@ -417,7 +417,7 @@ impl Policy {
                 InputFault::OutOfRange => PolicyFault::OutOfRange,
             })?;
         }
-        self.command.advance(succession.elapsed);
+        self.command.advance();
         if ran {
             for state in &self.states {
                 state.write(self.engine.as_mut());

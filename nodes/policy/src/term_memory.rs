@@ -52,6 +52,10 @@ impl TermMemory {
         } else {
             self.newest = (self.newest + 1) % self.term.history.runs();
         }
+        if let Some(clock) = &mut self.clock {
+            // What was left out has passed by now.
+            clock.advance(sample, sample.elapsed.saturating_sub(1));
+        }
         if let TermKind::Rotation(form) = self.term.kind {
             rotation::write(form, sample.orientation_wxyz, &mut self.rotation);
         }
@@ -67,7 +71,7 @@ impl TermMemory {
             }
         }
         if let Some(clock) = &mut self.clock {
-            clock.advance(sample);
+            clock.advance(sample, 1);
         }
     }
 

@@ -225,4 +225,18 @@ pub enum ModelKind {
         #[arg(long)]
         json: bool,
     },
+    /// What each number of each input means: term, joint, unit, scale, value.
+    Explain {
+        /// A `*.model.toml`.
+        file: PathBuf,
+        /// Folder of the robot [default: the folder above the model's].
+        #[arg(long)]
+        robot: Option<PathBuf>,
+        /// Values of the running robot of that name [default: the description's] instead of the first golden tick.
+        #[arg(long, num_args = 0..=1, default_missing_value = "")]
+        live: Option<String>,
+        /// One JSON object on standard output.
+        #[arg(long)]
+        json: bool,
+    },
 }

@@ -87,6 +87,9 @@ impl Physics for Metered {
     fn push(&mut self, delta_v_m_s: [f64; 3]) {
         self.physics.push(delta_v_m_s);
     }
+    fn set_base_wrench(&mut self, force_n: [f64; 3], torque_nm: [f64; 3]) {
+        self.physics.set_base_wrench(force_n, torque_nm);
+    }
     fn set_friction(&mut self, mu: f64) {
         self.physics.set_friction(mu);
     }

@@ -8,6 +8,7 @@ mod client;
 mod drive;
 mod engines;
 mod model;
+mod model_explain;
 mod progress;
 mod run_dir;
 mod scenario;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use sinew_inference::onnx::Graph;
 use sinew_inference::{Directory, Engine, EngineIo, Model, NativeEngine, TensorInfo, Tolerance};
-use sinew_inference_ort::{OpenError, OrtEngine, OrtEngineError, Places, Provider, Runtime};
+use sinew_inference_ort::{ConfigError, OpenError, OrtEngine, OrtEngineError, Places, Provider, Runtime};
 use sinew_policy::{Policy, PolicyConfig, verify};
 
 fn runtime() -> Runtime {
@@ -160,7 +160,8 @@ fn both_engines_agree_on_every_operator() {
 #[test]
 fn what_cannot_run_is_refused_with_a_reason() {
     let (runtime, model) = (runtime(), model());
-    assert!(matches!(OrtEngine::new(&runtime, &model, &[]), Err(OrtEngineError::NoProvider)));
+    let unnamed = OrtEngine::new(&runtime, &model, &[]).err().unwrap();
+    assert!(matches!(unnamed, OrtEngineError::Config(ConfigError::NoProvider)), "{unnamed}");
 
     let mut renamed = model.clone();
     renamed.manifest.outputs[0].tensor = "nothing".to_owned();
