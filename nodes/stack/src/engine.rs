@@ -44,7 +44,7 @@ impl fmt::Display for Engine {
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// The engine refuses the model.
-    #[error("{0}")]
+    #[error(transparent)]
     Model(#[from] ModelError),
     /// A core opens no library; the program around it must bring the engine.
     #[error("engine {0}: not brought along by this program; use engine rapier")]

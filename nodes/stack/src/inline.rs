@@ -21,9 +21,9 @@ use crate::trace::{StepTrace, Trace};
 /// Why a run stopped before its end.
 #[derive(Debug, thiserror::Error)]
 pub enum StackError {
-    #[error("{0}")]
+    #[error(transparent)]
     Setup(#[from] SetupError),
-    #[error("{0}")]
+    #[error(transparent)]
     Scenario(#[from] ScenarioError),
     #[error("step {step}: {frame} did not survive its own encoding: {error}")]
     Frame { step: u64, frame: &'static str, error: DecodeError },

@@ -268,6 +268,9 @@ pub struct Expect {
     /// Trunk contacts, tilts beyond 60 degrees or a base below half its standing height after standing up, by truth.
     #[serde(default)]
     pub falls: Option<u64>,
+    /// Pushes that must have been given, no fewer.
+    #[serde(default)]
+    pub pushes: Option<u64>,
     #[serde(default)]
     pub rmse_vx: Option<f64>,
     #[serde(default)]

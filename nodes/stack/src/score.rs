@@ -234,6 +234,9 @@ impl<'a> Scorer<'a> {
         most("stale_accepted", expect.stale_accepted.map(|n| n as f64), Some(score.stale_accepted as f64));
         let again = score.t_damp_ms.map(|_| score.stiff_after_damp as f64);
         most("stiff_after_damp", expect.stiff_after_damp.map(|n| n as f64), again);
+        if let Some(pushes) = expect.pushes.filter(|pushes| score.pushes < *pushes) {
+            broken.push(format!("pushes: expected {pushes}, found {}", score.pushes));
+        }
         if expect.falls.is_some() && score.stand_s.is_none() {
             broken.push("stand: the robot never stood up".into());
         }

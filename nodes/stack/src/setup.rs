@@ -54,19 +54,19 @@ pub struct Setup {
 /// Why the cores cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
-    #[error("{0}")]
+    #[error(transparent)]
     Model(#[from] sinew_inference::LoadError),
     #[error("{file}: {error}")]
     Compile { file: String, error: String },
-    #[error("{0}")]
+    #[error(transparent)]
     Policy(#[from] sinew_policy::SetupError),
-    #[error("{0}")]
+    #[error(transparent)]
     Bridge(#[from] sinew_bridge::ConfigError),
-    #[error("{0}")]
+    #[error(transparent)]
     Control(#[from] sinew_control::ConfigError),
-    #[error("{0}")]
+    #[error(transparent)]
     Physics(#[from] EngineError),
-    #[error("{0}")]
+    #[error(transparent)]
     Twin(#[from] sinew_twin::TwinError),
     #[error("policy {number} does not exist, there are {count}")]
     NoPolicy { number: usize, count: usize },

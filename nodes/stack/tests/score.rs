@@ -158,6 +158,17 @@ fn the_second_after_a_push_is_not_judged_and_the_time_after_it_is() {
 }
 
 #[test]
+fn pushes_that_were_not_given_are_missed() {
+    let mut scenario = scenario();
+    scenario.expect.pushes = Some(2);
+    let mut trace = good(&scenario);
+    trace.steps[2400..].iter_mut().for_each(|s| s.pushes = 1);
+    assert_eq!(broken(&judge(&scenario, &trace)), ["pushes"]);
+    trace.steps[2450..].iter_mut().for_each(|s| s.pushes = 2);
+    assert!(judge(&scenario, &trace).passed);
+}
+
+#[test]
 fn a_negative_control_passes_when_its_run_fails() {
     let mut scenario = scenario();
     scenario.expect.fails = true;
@@ -166,4 +177,42 @@ fn a_negative_control_passes_when_its_run_fails() {
     let mut bad = trace;
     bad.steps[1700].trunk_contact = true;
     assert!(judge(&scenario, &bad).passed);
+}
+
+/// Swings by `size` about the asked velocity, once in `stride_s`, in all three axes.
+fn swinging(scenario: &Scenario, size: f64, stride_s: f64) -> Trace {
+    let mut trace = good(scenario);
+    for s in &mut trace.steps {
+        let phase = s.step as f64 * 0.002 / stride_s * std::f64::consts::TAU;
+        s.velocity.iter_mut().for_each(|v| *v += size * phase.sin());
+    }
+    trace
+}
+
+#[test]
+fn a_mean_over_a_stride_forgives_the_sway_and_nothing_else() {
+    let mut scenario = scenario();
+    scenario.segments.for_s = 2.0;
+    scenario.segments.velocities.truncate(1);
+    scenario.segments.settle_s = 0.5;
+    let (swaying, plain) = (swinging(&scenario, 0.3, 0.6), judge(&scenario, &swinging(&scenario, 0.3, 0.6)));
+    assert_eq!(broken(&plain), ["rmse_vx", "rmse_vy", "rmse_wz"]);
+    scenario.segments.average_over_s = 0.6;
+    let score = judge(&scenario, &swaying);
+    assert!(score.passed, "{:?}", score.broken);
+    assert!(score.rmse_vx.unwrap() < 1e-6, "{score:?}");
+    // A constant offset, a sway of another period and a value that is no number are all still seen.
+    let mut offset = swaying.clone();
+    offset.steps.iter_mut().for_each(|s| s.velocity[0] += 0.11);
+    assert!((judge(&scenario, &offset).rmse_vx.unwrap() - 0.11).abs() < 1e-6);
+    assert!(!judge(&scenario, &swinging(&scenario, 0.5, 0.9)).passed);
+    let mut nan = swaying.clone();
+    nan.steps[1700].velocity[1] = f64::NAN;
+    assert_eq!(broken(&judge(&scenario, &nan)), ["rmse_vy"]);
+    // The stride before the first judged moment is whole: what happens while settling does not reach into it.
+    let mut early = swaying;
+    early.steps[1000..1250].iter_mut().for_each(|s| s.velocity[0] = 9.0);
+    assert!(judge(&scenario, &early).passed);
+    early.steps[1250].velocity[0] = 9000.0;
+    assert!(!judge(&scenario, &early).passed, "the first settled step counts");
 }

@@ -57,6 +57,10 @@ pub const CHECKS: &[Check] = &[
     ("names", names),
     ("joint_stops", joint_stops),
     ("bad_torque", bad_torque),
+    ("changes", changes),
+    ("step_length", step_length),
+    ("feet", feet),
+    ("collapse", collapse),
 ];
 
 fn within(check: &'static str, what: impl Into<String>, found: f64, expected: f64, by: f64) -> Verdict {
@@ -457,4 +461,80 @@ fn bad_torque(s: &Subject<'_>) -> Verdict {
         "those of zero torque",
         "others".to_owned(),
     )
+}
+
+/// Friction and payload change under way without moving anything.
+fn changes(s: &Subject<'_>) -> Verdict {
+    const C: &str = "changes";
+    let mut p = s.make(C)?;
+    s.place(C, p.as_mut(), &s.standing_pose(), s.stand_q_rad)?;
+    s.hold(p.as_mut(), 100, |_, _| ());
+    p.push([0.2, 0.1, 0.0]);
+    s.hold(p.as_mut(), 20, |_, _| ());
+    let before = bits(p.as_ref());
+    p.set_friction(0.3);
+    p.set_payload(1.5);
+    holds(C, "state bits", bits(p.as_ref()) == before, "those before the change", "others".to_owned())
+}
+
+/// A step lasts as long as the caller says, step by step.
+fn step_length(s: &Subject<'_>) -> Verdict {
+    const C: &str = "step_length";
+    let mut p = s.make(C)?;
+    s.place(C, p.as_mut(), &HIGH, s.stand_q_rad)?;
+    for dt_s in [0.001, 0.002, 0.0005, 0.001] {
+        let before = p.base().linear_velocity_m_s[2];
+        p.step(&[], dt_s);
+        let gained = p.base().linear_velocity_m_s[2] - before;
+        within(C, format!("velocity gained in {dt_s} s"), gained, -GRAVITY_M_S2 * dt_s, 2e-4)?;
+    }
+    Ok(())
+}
+
+/// Feet are where the present state puts them: after `set_state` at once, and after each step.
+fn feet(s: &Subject<'_>) -> Verdict {
+    const C: &str = "feet";
+    let mut p = s.make(C)?;
+    s.place(C, p.as_mut(), &HIGH, s.stand_q_rad)?;
+    let all =
+        |p: &dyn Physics| -> Vec<[f64; 3]> { (0..p.foot_count()).map(|i| p.foot(i).position_m).collect() };
+    let high = all(p.as_ref());
+    let [x, y, z] = HIGH.position_m;
+    let pose = BasePose { position_m: [x + 1.0, y, z + 10.0], ..HIGH };
+    s.place(C, p.as_mut(), &pose, s.stand_q_rad)?;
+    for (moved, from) in all(p.as_ref()).into_iter().zip(&high) {
+        for (i, by) in [1.0, 0.0, 10.0].into_iter().enumerate() {
+            within(C, "way of a foot with the base", moved[i] - from[i], by, 1e-4)?;
+        }
+    }
+    // Falling fast, a foot that is told one step late is 7 mm behind.
+    p.push([0.0, 0.0, -7.0]);
+    for _ in 0..20 {
+        p.step(&[], DT_S);
+        let base = p.base().position_m;
+        for (foot, from) in all(p.as_ref()).into_iter().zip(&high) {
+            let hangs = (foot[2] - base[2]) - (from[2] - z);
+            within(C, "height of a foot against the base", hangs, 0.0, 2e-3)?;
+        }
+    }
+    Ok(())
+}
+
+/// Without torque the robot sinks onto its trunk, and the ground still carries its weight.
+fn collapse(s: &Subject<'_>) -> Verdict {
+    const C: &str = "collapse";
+    let mut p = s.make(C)?;
+    s.place(C, p.as_mut(), &s.standing_pose(), s.stand_q_rad)?;
+    let (mut total, mut on_trunk, mut n) = (0.0, 0.0, 0.0);
+    for k in 0..5000 {
+        p.step(&[], DT_S);
+        if k >= 4000 {
+            total += p.contact_force_n();
+            on_trunk += f64::from(u8::from(p.trunk_contact()));
+            n += 1.0;
+        }
+    }
+    let weight = p.mass_kg() * GRAVITY_M_S2;
+    within(C, "mean contact force, N", total / n, weight, 0.01 * weight)?;
+    within(C, "share of the time on its trunk", on_trunk / n, 1.0, 0.05)
 }

@@ -60,6 +60,10 @@ rapier_passes!(
     names,
     joint_stops,
     bad_torque,
+    changes,
+    step_length,
+    feet,
+    collapse,
 );
 
 #[test]
@@ -88,6 +92,10 @@ enum Lie {
     NoStops,
     SetStateOffByOne,
     TakesNan,
+    MovesOnChange,
+    OwnStep,
+    LateFeet,
+    NeverOnTrunk,
 }
 
 struct Liar {
@@ -95,6 +103,7 @@ struct Liar {
     lie: Lie,
     steps: u64,
     noise: f64,
+    feet_before: Vec<FootTruth>,
 }
 
 impl Physics for Liar {
@@ -124,7 +133,8 @@ impl Physics for Liar {
             _ => {}
         }
         self.steps += 1;
-        self.inner.step(&torques, dt_s);
+        self.feet_before = (0..self.inner.foot_count()).map(|i| self.inner.foot(i)).collect();
+        self.inner.step(&torques, if self.lie == Lie::OwnStep { 0.001 } else { dt_s });
     }
     fn joint_state(&self, i: usize) -> (f64, f64) {
         match self.lie {
@@ -148,10 +158,13 @@ impl Physics for Liar {
         if self.lie == Lie::LosesForce && i == 2 {
             foot.force_n *= 0.9;
         }
+        if self.lie == Lie::LateFeet && self.steps > 0 {
+            foot.position_m = self.feet_before[i].position_m;
+        }
         foot
     }
     fn trunk_contact(&self) -> bool {
-        self.inner.trunk_contact()
+        self.lie != Lie::NeverOnTrunk && self.inner.trunk_contact()
     }
     fn contact_force_n(&self) -> f64 {
         self.inner.contact_force_n()
@@ -173,6 +186,9 @@ impl Physics for Liar {
         }
     }
     fn set_friction(&mut self, mu: f64) {
+        if self.lie == Lie::MovesOnChange {
+            self.inner.push([1e-6, 0.0, 0.0]);
+        }
         self.inner.set_friction(if self.lie == Lie::StickyIce { mu.max(0.4) } else { mu });
     }
     fn set_payload(&mut self, kg: f64) {
@@ -207,6 +223,10 @@ fn each_check_catches_a_planted_violation() {
         ("names", Lie::IgnoresOrder),
         ("joint_stops", Lie::NoStops),
         ("bad_torque", Lie::TakesNan),
+        ("changes", Lie::MovesOnChange),
+        ("step_length", Lie::OwnStep),
+        ("feet", Lie::LateFeet),
+        ("collapse", Lie::NeverOnTrunk),
     ];
     for (name, lie) in planted {
         let built = Cell::new(0u32);
@@ -214,7 +234,8 @@ fn each_check_catches_a_planted_violation() {
             built.set(built.get() + 1);
             let order = if lie == Lie::IgnoresOrder { &JOINTS[..] } else { order };
             let noise = 1e-7 * f64::from(built.get());
-            Ok(Box::new(Liar { inner: rapier(order)?, lie, steps: 0, noise }) as Box<dyn Physics>)
+            Ok(Box::new(Liar { inner: rapier(order)?, lie, steps: 0, noise, feet_before: Vec::new() })
+                as Box<dyn Physics>)
         };
         let verdict = check(name, &build);
         assert!(verdict.is_err(), "{name} did not notice {lie:?}");

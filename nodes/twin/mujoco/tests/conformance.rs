@@ -41,4 +41,8 @@ mujoco_passes!(
     names,
     joint_stops,
     bad_torque,
+    changes,
+    step_length,
+    feet,
+    collapse,
 );

@@ -136,6 +136,11 @@ pub(super) fn load(
         .collect::<Result<Vec<_>, ModelError>>()?;
     let bare_mass_kg = robot.bodies.iter().skip(1).map(|b| f64::from(b.mass)).sum();
 
+    let undamped: Vec<bool> = joint_indices
+        .iter()
+        .map(|i| robot.joints.get(*i).is_some_and(|j| j.damping_per_dof == 0.0 && j.springdamper.is_none()))
+        .collect();
+
     let (mut bodies, mut colliders) = (RigidBodySet::new(), ColliderSet::new());
     let (mut impulse_joints, mut multibodies) = (ImpulseJointSet::new(), MultibodyJointSet::new());
     colliders.insert(ground(config));
@@ -179,7 +184,7 @@ pub(super) fn load(
         .filter(|h| !feet.iter().any(|f| f.colliders.contains(h)))
         .collect();
     let bare_base = bodies.get(base_body.body).map(|b| b.mass_properties().local_mprops).ok_or_else(lost)?;
-    let dofs = prepare_multibody(&mut multibodies, &joints);
+    let dofs = prepare_multibody(&mut multibodies, &joints, &undamped);
 
     let params =
         IntegrationParameters { num_solver_iterations: config.solver_iterations, ..Default::default() };
@@ -338,12 +343,22 @@ fn find_foot(robot: &MjcfRobot, model: &mjcf_rs::model::Model, name: &str) -> Re
     }
 }
 
-/// Free joint without the loader's angular damping; every hinge ready to take torque. Returns the number of
-/// degrees of freedom.
-fn prepare_multibody(multibodies: &mut MultibodyJointSet, joints: &[MultibodyJointHandle]) -> usize {
+/// Free joint without the engine's own angular damping, and hinges without it where the model says none; every hinge
+/// ready to take torque. Returns the number of degrees of freedom.
+fn prepare_multibody(
+    multibodies: &mut MultibodyJointSet,
+    joints: &[MultibodyJointHandle],
+    undamped: &[bool],
+) -> usize {
     let mut dofs = 0;
     for (i, joint) in joints.iter().enumerate() {
         let Some((multibody, id)) = multibodies.get_mut(*joint) else { continue };
+        let at = multibody.link(id).map_or(usize::MAX, |link| link.assembly_id());
+        if undamped.get(i) == Some(&true)
+            && let Some(damping) = multibody.damping_mut().get_mut(at)
+        {
+            *damping = 0.0;
+        }
         if i == 0 {
             multibody.damping_mut().iter_mut().take(6).for_each(|d| *d = 0.0);
             dofs = multibody.ndofs();
