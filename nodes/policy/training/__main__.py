@@ -28,6 +28,7 @@ def _arguments():
     sub.add_argument("--seconds", type=float, help="stop after this wall time (cannot be repeated exactly)")
     sub.add_argument("--iterations", type=int, help="stop after so many; default: the recipe's")
     sub.add_argument("--from", dest="start", type=pathlib.Path, help="checkpoint to go on from")
+    sub.add_argument("--threads", type=int, default=1, help="of the physics; changes no number")
     sub.add_argument("--smoke", action="store_true", help="two small iterations: does it run at all?")
 
     sub = command("evaluate", "falls and velocity errors of an exported policy, 1 kHz drives")
@@ -69,7 +70,8 @@ def _train(recipe, arguments):
         iterations = recipe.ppo.iterations
     say = (lambda line: print(line, file=sys.stderr, flush=True)) if arguments.json else (
         lambda line: print(line, flush=True))  # fmt: skip
-    row = train(recipe, arguments.out, arguments.seconds, iterations, arguments.start, 1 if arguments.smoke else 10, say)
+    row = train(recipe, arguments.out, arguments.seconds, iterations, arguments.start, arguments.threads,
+                1 if arguments.smoke else 10, say)  # fmt: skip
     if not row or row["reward"] != row["reward"]:
         raise RuntimeError(f"no finite reward: {row}")
     return row

@@ -1,6 +1,8 @@
 """Checkpoints: weights of policy and critic, exploration, and the observation they were made for (.npz)."""
 
 import json
+import os
+import zipfile
 
 import numpy as np
 
@@ -13,12 +15,20 @@ def save(path, parameters, layout, notes):
             arrays[f"{net}{index}_weight"] = np.asarray(weight, np.float32)
             arrays[f"{net}{index}_bias"] = np.asarray(bias, np.float32)
     about = json.dumps({"terms": layout.widths(), **notes})
-    np.savez(path, about=np.frombuffer(about.encode(), np.uint8), **arrays)
+    # Whole or not at all: a reader may come while the run goes on.
+    partial = f"{path}.partial"
+    with open(partial, "wb") as file:
+        np.savez(file, about=np.frombuffer(about.encode(), np.uint8), **arrays)
+    os.replace(partial, path)
 
 
 def load(path):
     """(parameters, about)."""
+    if not zipfile.is_zipfile(path):
+        raise ValueError(f"{path}: not a checkpoint; expected the checkpoint.npz of a training run")
     with np.load(path) as archive:
+        if "about" not in archive:
+            raise ValueError(f"{path}: arrays without `about`; expected the checkpoint.npz of a training run")
         about = json.loads(bytes(archive["about"]).decode())
         parameters = {"log_std": archive["log_std"]}
         for net in ("pi", "v"):

@@ -1,4 +1,4 @@
-"""Many simulated robots stepped as one: MuJoCo's batch on one thread, everything else in numpy.
+"""Many simulated robots stepped as one: MuJoCo's batch, everything else in numpy. Threads change no number.
 
 One `step` is one policy period. The action meets the prior of the observation it was computed from, exactly as in
 the exported graph; the stack's side of an observation (slew, gait clock) is clock.py.
@@ -22,7 +22,7 @@ CONTACT_N = 1.0
 class Environment:
     """`n` environments; fields of the simulation are live views."""
 
-    def __init__(self, recipe, n, seed):
+    def __init__(self, recipe, n, seed, threads=1):
         self.recipe, self.n = recipe, n
         self.rng = rng = np.random.default_rng(seed)
         robot = recipe.robot
@@ -35,7 +35,7 @@ class Environment:
         self.layout, self.prior = Layout(recipe), prior_of(recipe)
         self.default = np.array(robot.default_rad)
         self.hips = [robot.joints.index(name) for name in robot.hip_joints]
-        self.batch = Batch(model, n, nthread=1)
+        self.batch = Batch(model, n, nthread=threads)
         for field in ("qpos", "qvel", "ctrl", "sensordata", "actuator_force"):
             setattr(self, field, self.batch.bind(field))
         self._bodies(rng)

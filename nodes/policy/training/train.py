@@ -26,14 +26,14 @@ def advantages(rewards, values, last_value, done, gamma, gae_lambda):
     return result
 
 
-def train(recipe, folder, seconds=None, iterations=None, start=None, report_every=10, say=print):
+def train(recipe, folder, seconds=None, iterations=None, start=None, threads=1, report_every=10, say=print):
     """Trains until `seconds` of wall time or `iterations` are over; returns the last figures.
 
     Only a run by iterations can be repeated number for number: wall time ends elsewhere each time.
     """
     ppo = recipe.ppo
     folder.mkdir(parents=True, exist_ok=True)
-    environment = Environment(recipe, ppo.environments, ppo.seed)
+    environment = Environment(recipe, ppo.environments, ppo.seed, threads)
     observation, privileged = environment.observe()
     loaded = None
     if start:
