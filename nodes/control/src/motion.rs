@@ -12,8 +12,6 @@ use crate::stand::{StandController, StandView};
 const POLICY_BLEND_S: f32 = 0.25;
 /// Time over which any other hand-over between two moves takes place, s.
 const HAND_OVER_S: f32 = 0.1;
-/// Shortest time in which Stand takes over from a walking policy, s: about half a step.
-const CATCH_S: f64 = 0.3;
 /// Speed allowed to the joints in that hand-over, rad/s.
 const CATCH_SPEED_RAD_S: f64 = 8.0;
 /// A joint this far from the lying posture is folded first, rad.
@@ -52,6 +50,7 @@ impl Motion {
             stand: StandController::new(
                 config.stand,
                 config.mass_kg,
+                config.centre_of_mass_m,
                 &config.stand_posture_rad,
                 &config.legs,
             ),
@@ -111,7 +110,7 @@ impl Motion {
             }
             RobotMode::Stand if before == RobotMode::Policy => {
                 self.stand.reset();
-                self.travel.begin(measured(state), self.stand.posture_rad(), CATCH_SPEED_RAD_S, CATCH_S);
+                self.travel.begin(measured(state), self.stand.posture_rad(), CATCH_SPEED_RAD_S, config.catch_s);
             }
             RobotMode::LieDown => {
                 self.travel.begin(from.into_iter(), lie, speed, config.lie_down_s);
@@ -162,7 +161,7 @@ impl Motion {
                     self.travel.begin(from.into_iter(), posture, config.move_speed_rad_s, config.stand_up_s);
                 }
                 let load = if self.phase == Phase::Go { self.travel.share() } else { 0.0 };
-                self.along(config, estimate, load, out);
+                self.along(estimate, load, out);
             }
             RobotMode::Stand => {
                 self.travel.step(dt_s);
@@ -170,16 +169,16 @@ impl Motion {
                 if self.travel.is_done() {
                     let view =
                         StandView { projected_gravity: estimate.projected_gravity, feet_m: &positions };
-                    self.stand.step(&config.legs, &view, dt_s);
-                    self.stand.command(&config.legs, estimate.projected_gravity, 1.0, out);
+                    self.stand.step(&view, dt_s);
+                    self.stand.command(estimate.projected_gravity, 1.0, out);
                 } else {
-                    self.along(config, estimate, 1.0, out);
+                    self.along(estimate, 1.0, out);
                 }
             }
             RobotMode::LieDown => {
                 self.travel.step(dt_s);
                 let load = 1.0 - self.travel.share();
-                self.along(config, estimate, load, out);
+                self.along(estimate, load, out);
             }
             RobotMode::Policy => {
                 out.clear();
@@ -216,14 +215,8 @@ impl Motion {
     }
 
     /// The travel's waypoint with stand gains, carrying `load` of the weight.
-    fn along(
-        &self,
-        config: &ControlConfig,
-        estimate: &Estimate,
-        load: f64,
-        out: &mut ArrayVec<JointCommand, MAX_JOINTS>,
-    ) {
-        self.stand.command(&config.legs, estimate.projected_gravity, load, out);
+    fn along(&self, estimate: &Estimate, load: f64, out: &mut ArrayVec<JointCommand, MAX_JOINTS>) {
+        self.stand.command(estimate.projected_gravity, load, out);
         for (i, command) in out.iter_mut().enumerate() {
             let waypoint = self.travel.waypoint(i);
             command.q_rad = waypoint.q_rad as f32;

@@ -168,6 +168,18 @@ pub struct Scenario {
     /// One seed instead of the file's own.
     #[arg(long, conflicts_with = "seeds")]
     pub seed: Option<u64>,
+    /// Another robot that the file has an entry for: a folder under launch/robots.
+    #[arg(long)]
+    pub robot: Option<String>,
+    /// Physics engine instead of the file's own.
+    #[arg(long, value_enum)]
+    pub engine: Option<PhysicsEngine>,
+    /// Solver iterations of rapier instead of the file's own.
+    #[arg(long)]
+    pub solver_iterations: Option<usize>,
+    /// Latency of the policies in ticks instead of the file's own; never less than a model declares.
+    #[arg(long)]
+    pub latency_ticks: Option<u64>,
     #[arg(long, value_enum, default_value = "inline")]
     pub compose: Compose,
     /// As processes on their own timing instead of in lockstep: wall figures, no hash to compare.
@@ -179,6 +191,14 @@ pub struct Scenario {
     /// One JSON object on standard output.
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PhysicsEngine {
+    /// Built in.
+    Rapier,
+    /// Opened at run time; found, or fetched by pip.
+    Mujoco,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -4,6 +4,7 @@
 use sinew_guard::FAULTS;
 use sinew_wire::{Refusal, RobotMode};
 
+use crate::choice::Choice;
 use crate::offboard::OffboardPlan;
 use crate::scenario::{Event, Expect, GoalName, Pushes, Scenario, ScenarioError};
 
@@ -65,6 +66,7 @@ pub fn check(scenario: &Scenario, file: &str) -> Result<(), ScenarioError> {
     c.range("payload_kg", scenario.payload_kg, 0.0, 1000.0)?;
     c.range("friction", scenario.friction.unwrap_or(0.7), 0.0, 10.0)?;
     c.range("latency_ticks", scenario.latency_ticks as f64, 0.0, 100.0)?;
+    c.range("solver_iterations", scenario.solver_iterations as f64, 1.0, 64.0)?;
     let policies = scenario.policies.len() as f64;
     for goal in &scenario.goals {
         c.range("goals.at_s", goal.at_s, 0.0, scenario.duration_s)?;
@@ -75,8 +77,11 @@ pub fn check(scenario: &Scenario, file: &str) -> Result<(), ScenarioError> {
     let segments = &scenario.segments;
     c.range("segments.from_s", segments.from_s, 0.0, scenario.duration_s)?;
     if !segments.velocities.is_empty() {
-        // The first second is not judged; something must be left.
-        c.range("segments.for_s", segments.for_s, 1.1, scenario.duration_s)?;
+        c.range("segments.settle_s", segments.settle_s, 0.0, 60.0)?;
+        c.range("segments.average_over_s", segments.average_over_s, 0.0, 10.0)?;
+        // Something must be left to judge.
+        let least_s = segments.settle_s + segments.average_over_s + 0.1;
+        c.range("segments.for_s", segments.for_s, least_s, scenario.duration_s)?;
     }
     for velocity in segments.velocities.iter().flatten() {
         c.range("segments.velocities", f64::from(*velocity), -5.0, 5.0)?;
@@ -92,7 +97,18 @@ pub fn check(scenario: &Scenario, file: &str) -> Result<(), ScenarioError> {
     for event in &scenario.events {
         check_event(&c, event, scenario.duration_s)?;
     }
-    check_expect(&c, &scenario.expect)
+    check_expect(&c, &scenario.expect)?;
+    scenario.robots.keys().try_for_each(|robot| check_entry(&c, scenario, robot))
+}
+
+/// What an entry makes of the file is a scenario of its own.
+fn check_entry(c: &Checker<'_>, scenario: &Scenario, robot: &str) -> Result<(), ScenarioError> {
+    c.file_name("robots", robot)?;
+    if robot == scenario.robot {
+        return c.wrong("robots", "robots beside the file's own".into(), format!("{robot:?} again"));
+    }
+    let choice = Choice { robot: Some(robot.to_owned()), ..Choice::default() };
+    scenario.clone().choose(&choice, &format!("{}: robots.{robot}", c.file)).map(|_| ())
 }
 
 fn check_pushes(c: &Checker<'_>, pushes: &Pushes, segment_s: f64) -> Result<(), ScenarioError> {

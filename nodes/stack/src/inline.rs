@@ -12,7 +12,7 @@ use crate::inbox::Inbox;
 use crate::link_filter::{Delivery, LinkFilter};
 use crate::meters::{Meters, Part, Unmetered};
 use crate::policy_host::PolicyHost;
-use crate::scenario::{Participant, Scenario, ScenarioError};
+use crate::scenario::{BodyVelocity, Participant, Scenario, ScenarioError};
 use crate::score::{Score, Scorer};
 use crate::script::Script;
 use crate::setup::{LockstepPlan, Participants, Setup, SetupError};
@@ -22,9 +22,9 @@ use crate::trace::{StepTrace, Trace};
 /// Why a run stopped before its end.
 #[derive(Debug, thiserror::Error)]
 pub enum StackError {
-    #[error("{0}")]
+    #[error(transparent)]
     Setup(#[from] SetupError),
-    #[error("{0}")]
+    #[error(transparent)]
     Scenario(#[from] ScenarioError),
     #[error("step {step}: {frame} did not survive its own encoding: {error}")]
     Frame { step: u64, frame: &'static str, error: DecodeError },
@@ -68,6 +68,7 @@ pub struct Stack {
     motion_due: Vec<MotionCommand>,
     deliveries: Vec<Delivery>,
     robot_state: RobotState,
+    body_velocity: BodyVelocity,
     pub trace: Trace,
     messages: u64,
     stale_accepted: u64,
@@ -118,6 +119,7 @@ impl Stack {
             motion_due: Vec::new(),
             deliveries: Vec::new(),
             robot_state: RobotState::default(),
+            body_velocity: scenario.policy_body_velocity,
             trace: Trace::default(),
             messages: 0,
             stale_accepted: 0,
@@ -131,7 +133,7 @@ impl Stack {
     /// See [`StackError`].
     pub fn run(setup: &Setup, scenario: &Scenario, file: &str) -> Result<(Outcome, Trace), StackError> {
         let mut stack = Self::new(setup, scenario, file)?;
-        let scorer = Scorer::new(scenario, stack.period_ns);
+        let scorer = Scorer::new(scenario, stack.period_ns, setup.robot.postures.stand.height_m);
         let steps = (scenario.duration_s * 1e9 / stack.period_ns as f64).round() as u64;
         while stack.step < steps {
             let command = scorer.command(stack.step);
@@ -256,8 +258,12 @@ impl Stack {
         let step = self.step;
         let now = StepTime::from_ns(step * self.period_ns);
         if self.has(Participants::POLICY) && step.is_multiple_of(self.plan.policy.decimation) {
+            let mut seen = self.robot_state.clone();
+            if self.body_velocity == BodyVelocity::Truth {
+                seen.body.velocity_m_s = self.twin.truth().velocity_body_m_s.map(|v| v as f32);
+            }
             for policy in &mut self.policies {
-                let mut frame = meters.measure(Part::Policy, || policy.step(&self.robot_state, now));
+                let mut frame = meters.measure(Part::Policy, || policy.step(&seen, now));
                 policy.judge(&mut frame, None);
                 let bytes = frame.encode(&mut self.buffer).map_err(|_| too_long(step))?;
                 let frame = PolicyCommand::decode(bytes).map_err(|error| StackError::Frame {

@@ -8,6 +8,8 @@
 //! What may be touched here: how cores are composed and judged. What a core does belongs to its room.
 //! Invariant: nothing here reads a clock or a socket; equal inputs give equal bits.
 mod check;
+mod choice;
+mod engine;
 mod events;
 mod inbox;
 mod inline;
@@ -25,6 +27,8 @@ mod setup;
 mod target_meter;
 mod trace;
 
+pub use choice::{Choice, RobotEntries, RobotEntry};
+pub use engine::{BuiltIn, Engine, EngineError, Engines};
 pub use events::{ProcessEvent, ScheduledEvent, resolve};
 pub use inbox::Inbox;
 pub use inline::{Outcome, Stack, StackError};
@@ -38,7 +42,9 @@ pub use offboard::{
 pub use operator::{Goal, Operator};
 pub use policy_host::PolicyHost;
 pub use policy_report::{OffboardReport, PolicyReport, SwapReport};
-pub use scenario::{Event, Expect, LinkFault, Participant, Scenario, ScenarioError, Segment};
+pub use scenario::{
+    BodyVelocity, Event, Expect, LinkFault, Participant, Scenario, ScenarioError, Segment, Segments,
+};
 pub use score::{Score, Scorer};
 pub use script::Script;
 pub use setup::{LockstepPlan, Participants, Setup, SetupError};

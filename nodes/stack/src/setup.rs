@@ -4,9 +4,11 @@ use sinew_control::{Control, ControlConfig, Degrade, Fallback, MotionSource, OnM
 use sinew_inference::{Model, NativeEngine, Source as ModelSource, manifest};
 use sinew_policy::{Policy, PolicyConfig, Remote, RemoteConfig, SlotConfig};
 use sinew_robot::Robot;
-use sinew_twin::{RapierConfig, Twin, TwinConfig};
+use sinew_twin::{Twin, TwinConfig};
 use sinew_wire::{Source, robot_id};
+use std::sync::Arc;
 
+use crate::engine::{BuiltIn, Engine, EngineError, Engines};
 use crate::scenario::{Event, Scenario};
 
 /// Ticks from one motion frame to the next, and from the state it was computed from to the tick it enters.
@@ -46,24 +48,29 @@ pub struct Setup {
     pub seed: u64,
     pub noise_scale: f64,
     pub latency_ticks: u64,
+    pub engine: Engine,
+    /// Solver iterations of rapier.
+    pub solver_iterations: usize,
+    /// Who builds the engine; without help only what a core can build.
+    pub engines: Arc<dyn Engines>,
 }
 
 /// Why the cores cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
-    #[error("{0}")]
+    #[error(transparent)]
     Model(#[from] sinew_inference::LoadError),
     #[error("{file}: {error}")]
     Compile { file: String, error: String },
-    #[error("{0}")]
+    #[error(transparent)]
     Policy(#[from] sinew_policy::SetupError),
-    #[error("{0}")]
+    #[error(transparent)]
     Bridge(#[from] sinew_bridge::ConfigError),
-    #[error("{0}")]
+    #[error(transparent)]
     Control(#[from] sinew_control::ConfigError),
-    #[error("{0}")]
-    Physics(#[from] sinew_twin::ModelError),
-    #[error("{0}")]
+    #[error(transparent)]
+    Physics(#[from] EngineError),
+    #[error(transparent)]
     Twin(#[from] sinew_twin::TwinError),
     #[error("policy {number} does not exist, there are {count}")]
     NoPolicy { number: usize, count: usize },
@@ -115,6 +122,9 @@ impl Setup {
             seed: 1,
             noise_scale: 1.0,
             latency_ticks: 0,
+            engine: Engine::default(),
+            solver_iterations: 1,
+            engines: Arc::new(BuiltIn),
         })
     }
 
@@ -138,6 +148,8 @@ impl Setup {
         if let Some(plan) = &scenario.offboard {
             setup.offboard = Some(Model::load(source, &format!("{}.model.toml", plan.model))?);
         }
+        setup.engine = scenario.engine;
+        setup.solver_iterations = scenario.solver_iterations;
         for number in 0..setup.models.len() {
             setup.policy(number, 1)?;
         }
@@ -166,7 +178,7 @@ impl Setup {
     /// # Errors
     /// What the physics or an emulator cannot represent.
     pub fn twin(&self) -> Result<Twin, SetupError> {
-        let physics = Twin::rapier(&self.robot, &RapierConfig::default())?;
+        let physics = self.engines.build(self.engine, &self.robot, self.solver_iterations)?;
         let config = TwinConfig { seed: self.seed, noise_scale: self.noise_scale, ..TwinConfig::default() };
         Ok(Twin::new(&self.robot, physics, config)?)
     }

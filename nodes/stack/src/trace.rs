@@ -14,6 +14,8 @@ pub struct StepTrace {
     pub height_m: f64,
     pub tilt_rad: f64,
     pub trunk_contact: bool,
+    /// A harness still holds the robot.
+    pub held: bool,
     /// Largest torque of any drive, N m.
     pub torque_peak_nm: f64,
     /// Hottest rotor, degrees Celsius.
@@ -46,6 +48,7 @@ impl StepTrace {
             height_m: truth.height_m,
             tilt_rad: truth.tilt_rad,
             trunk_contact: truth.trunk_contact,
+            held: truth.held,
             torque_peak_nm: truth.joints.iter().map(|j| j.torque_peak_nm).fold(0.0, f64::max),
             pushes: truth.pushes,
             target_step_rad: targets.step(twin),

@@ -5,7 +5,7 @@ use sinew_wire::{ActuatorState, LeaseRefusal, LinkState, RobotMode, StepTime};
 
 use super::Control;
 use crate::arming::{Arming, Want};
-use crate::degrade::{Fallback, Missed};
+use crate::degrade::Missed;
 use crate::faults;
 use crate::policy_slots::PolicyNews;
 
@@ -46,10 +46,7 @@ impl Control {
         } else if self.findings.link_missing {
             self.event(RobotEvent::LinkDown, state);
         }
-        let policy_over = self.findings.policy_lost || self.findings.policy_fault;
-        if policy_over && self.mode == RobotMode::Policy && self.slots.fallback() == Fallback::Damp {
-            self.event(RobotEvent::Fault(Severity::Damp), state);
-        }
+        self.damp_if_policy_is_lost(state);
         let severity = worst(self.faults);
         if severity > Severity::Warn {
             self.event(RobotEvent::Fault(severity), state);
@@ -70,18 +67,17 @@ impl Control {
             RobotMode::Stand if self.active_policy.is_some() => self.watch_shadow(state, news),
             RobotMode::Policy => {
                 if self.arbiter.holder().is_none() {
-                    self.event(RobotEvent::LeaseLost, state);
+                    self.leave_policy(RobotEvent::LeaseLost, state, now);
                 } else if self.arbiter.wants_safe_posture(now) {
-                    self.event(RobotEvent::Stand, state);
+                    self.leave_policy(RobotEvent::Stand, state, now);
                 }
             }
             _ => {}
         }
         if self.stopping {
             match self.mode {
-                RobotMode::StandUp | RobotMode::Stand | RobotMode::Policy => {
-                    self.event(RobotEvent::LieDown, state)
-                }
+                RobotMode::StandUp | RobotMode::Stand => self.event(RobotEvent::LieDown, state),
+                RobotMode::Policy => self.leave_policy(RobotEvent::LieDown, state, now),
                 RobotMode::Damping => self.arming.want = Want::Disarmed,
                 RobotMode::Off => self.arming.want = Want::Disarmed,
                 _ => {}

@@ -10,7 +10,7 @@ pub struct Params {
 }
 
 /// Every parameter a node may be given.
-const KNOWN: [&str; 16] = [
+const KNOWN: [&str; 18] = [
     "robot",
     "description",
     "model",
@@ -18,12 +18,14 @@ const KNOWN: [&str; 16] = [
     "free_run",
     "seed",
     "scenario",
+    "scenario_robot",
     "participants",
     "ros_port",
     "core",
-    "physics",
-    "use_sim_time",
+    "engine",
+    "solver_iterations",
     "latency_ticks",
+    "use_sim_time",
     "offboard",
     "offboard_wait_ticks",
     "offboard_max_age_ms",

@@ -4,7 +4,7 @@ use sinew_stack::{StepTrace, Trace};
 use std::path::Path;
 
 /// 64-bit words per step.
-const WORDS: usize = 13;
+const WORDS: usize = 14;
 
 /// # Errors
 /// When the file cannot be written.
@@ -26,6 +26,7 @@ pub fn write(path: &Path, trace: &Trace) -> Result<()> {
             s.watchdogs,
             s.pushes,
             s.target_step_rad.to_bits(),
+            u64::from(s.held),
         ];
         for word in words {
             bytes.extend_from_slice(&word.to_le_bytes());
@@ -55,6 +56,7 @@ pub fn read(path: &Path) -> Result<Trace> {
             watchdogs,
             pushes,
             target_step,
+            held,
         ] = *w;
         StepTrace {
             step,
@@ -68,6 +70,7 @@ pub fn read(path: &Path) -> Result<Trace> {
             watchdogs,
             pushes,
             target_step_rad: f64::from_bits(target_step),
+            held: held != 0,
             ..StepTrace::default()
         }
     });

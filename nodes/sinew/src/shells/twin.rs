@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::ctl::{self, Ask, Control, Tell, TruthReply};
 use super::lockstep::{Patience, RESEND, SILENCE};
-use super::site::NodeSite;
+use super::site::{NO_ENGINE, NodeSite};
 use super::still::Still;
 use super::trace_file;
 
@@ -66,17 +66,14 @@ pub fn run(site: &NodeSite) -> Result<()> {
     if site.free_run { world.free_run() } else { world.lockstep() }
 }
 
-/// The engine that the parameter `physics` names.
+/// In the engine that the parameter `engine` names; `none` stands still, for measuring everything else.
 fn twin(site: &NodeSite) -> Result<Twin> {
-    match site.params.optional("physics") {
-        None | Some("rapier") => Ok(site.setup.twin()?),
-        Some("none") => {
-            let robot = &site.setup.robot;
-            let still = Still::new(robot.joints.len(), robot.feet.len());
-            Ok(Twin::new(robot, Box::new(still), TwinConfig::default())?)
-        }
-        Some(other) => bail!("parameter physics: expected rapier or none, found {other:?}"),
+    if site.params.optional("engine") == Some(NO_ENGINE) {
+        let robot = &site.setup.robot;
+        let still = Still::new(robot.joints.len(), robot.feet.len());
+        return Ok(Twin::new(robot, Box::new(still), TwinConfig::default())?);
     }
+    Ok(site.setup.twin()?)
 }
 
 impl World<'_> {
