@@ -12,6 +12,7 @@
 pub mod conformance;
 pub mod engine;
 pub mod golden;
+pub mod import;
 pub mod manifest;
 pub mod model;
 pub mod native;

@@ -29,10 +29,12 @@ pub struct PolicyConfig<'a> {
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
     /// Its joints are not the robot's.
-    #[error("{file}: {error}")]
+    #[error("{file}:{line}: `joints.order`: {error}")]
     Joints {
         /// Manifest.
         file: String,
+        /// Line of joints.order.
+        line: usize,
         /// Why.
         #[source]
         error: JointMapError,

@@ -250,14 +250,10 @@ impl Target {
             refuse_beyond_a_turn(&entry, &bounds, hint)?;
         }
         let rate_limit_per_s = numbers("rate_limit")?;
-        if let (Some(limits), Some(entry)) = (&rate_limit_per_s, section.optional("rate_limit")) {
-            if limits.iter().any(|v| *v <= 0.0) {
-                return Err(entry.error(
-                    "a limit that is not above zero",
-                    "above zero per second",
-                    "raise it",
-                ));
-            }
+        if let (Some(limits), Some(entry)) = (&rate_limit_per_s, section.optional("rate_limit"))
+            && limits.iter().any(|v| *v <= 0.0)
+        {
+            return Err(entry.error("a limit that is not above zero", "above zero per second", "raise it"));
         }
         let chunk = match section.optional("chunk") {
             Some(entry) => Chunk::parse(entry.section()?)?,
