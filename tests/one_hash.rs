@@ -46,6 +46,20 @@ fn every_composition_gives_the_same_hash() {
     assert_eq!(inline, hash(&[WALK, "--compose", "processes"]).0, "processes on a loaded machine");
 }
 
+/// The foreign engine keeps the promise, too; its library is found, or fetched by pip.
+#[test]
+fn every_composition_gives_the_same_hash_in_mujoco() {
+    let engine = ["--engine", "mujoco"];
+    let of = |more: &[&str]| hash(&[&[WALK], &engine[..], more].concat());
+    let (inline, result) = of(&[]);
+    assert_eq!((&result["engine"], &result["robot"]), (&"mujoco".into(), &"quad".into()));
+    assert!(result["physics_share"].as_f64().is_some_and(|share| share > 0.0 && share < 1.0), "{result}");
+    assert_eq!(inline, of(&[]).0, "a second run");
+    assert_eq!(inline, of(&["--compose", "processes"]).0, "processes");
+    assert_ne!(inline, of(&["--seed", "2"]).0, "another seed");
+    assert_ne!(inline, hash(&[WALK]).0, "the other engine");
+}
+
 #[test]
 fn another_seed_and_one_flipped_bit_each_change_it() {
     let (walk, _) = hash(&[WALK]);

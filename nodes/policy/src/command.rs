@@ -19,14 +19,7 @@ pub(crate) struct CommandFilter {
 
 impl CommandFilter {
     pub(crate) fn new(limits: &CommandLimits, period_s: f64) -> Self {
-        Self {
-            limits: limits.clone(),
-            period_s,
-            command: [0.0; 3],
-            goal: [0.0; 3],
-            heard: None,
-            timeouts: 0,
-        }
+        Self { limits: limits.clone(), period_s, command: [0.0; 3], goal: [0.0; 3], heard: None, timeouts: 0 }
     }
 
     /// As after an activation: the ramp stands at zero.
@@ -63,7 +56,13 @@ impl CommandFilter {
         for (goal, range) in self.goal.iter_mut().zip(&self.limits.range) {
             if let Some([lo, hi]) = range {
                 // Written so that a NaN stays one and is found later.
-                *goal = if *goal < *lo { *lo } else if *goal > *hi { *hi } else { *goal };
+                *goal = if *goal < *lo {
+                    *lo
+                } else if *goal > *hi {
+                    *hi
+                } else {
+                    *goal
+                };
             }
         }
         if self.limits.slew_per_s.is_none() {
@@ -82,7 +81,13 @@ impl CommandFilter {
         for ((command, goal), slew) in self.command.iter_mut().zip(&self.goal).zip(slew) {
             let most = slew * self.period_s * f64::from(runs);
             let change = goal - *command;
-            *command += if change > most { most } else if change < -most { -most } else { change };
+            *command += if change > most {
+                most
+            } else if change < -most {
+                -most
+            } else {
+                change
+            };
         }
     }
 }

@@ -36,6 +36,16 @@ impl TermMemory {
         Ok(Self { term: term.clone(), runs, newest: 0, clock, feet: places, rotation: [0.0; 9] })
     }
 
+    /// Its gait clock, if it has one.
+    pub(crate) fn clock(&self) -> Option<&GaitClock> {
+        self.clock.as_ref()
+    }
+
+    /// To set it.
+    pub(crate) fn clock_mut(&mut self) -> Option<&mut GaitClock> {
+        self.clock.as_mut()
+    }
+
     /// Values per moment.
     pub(crate) fn width(&self) -> usize {
         self.term.width()

@@ -33,7 +33,10 @@ fn frames(model: &Model, values: &[&[&[f32]]]) -> Vec<PolicyCommand> {
 fn values_are_clipped_scaled_offset_and_clipped_again() {
     let model = acting(
         &[f32("act", &[1, 2])],
-        &format!("{}scale = [0.5, 2.0]\noffset = \"default_pos\"\nclip_raw = [-2.0, 2.0]\nclip = [-1.2, 1.2]\n", toy::TARGET),
+        &format!(
+            "{}scale = [0.5, 2.0]\noffset = \"default_pos\"\nclip_raw = [-2.0, 2.0]\nclip = [-1.2, 1.2]\n",
+            toy::TARGET
+        ),
     );
     let frames = frames(&model, &[&[&[0.2, 0.1]], &[&[9.0, 9.0]], &[&[-9.0, -0.1]]]);
     toy::close(&targets(&frames[0]), &[0.6, -0.3]);
@@ -73,8 +76,7 @@ fn velocity_and_effort_go_on_top_of_the_position() {
                     [[output]]\ntensor = \"dq\"\nkind = \"target/joint/velocity\"\njoints = [\"b\"]\nscale = 10.0\n\
                     [[output]]\ntensor = \"tau\"\nkind = \"target/joint/effort\"\njoints = [\"a\", \"b\"]\nclip = [-5.0, 5.0]\n\
                     [[output]]\ntensor = \"value\"\nkind = \"ignore\"\nreason = \"the critic's\"\nshape = [1, 1]\n";
-    let tensors =
-        [f32("q", &[1, 2]), f32("dq", &[1, 1]), f32("tau", &[1, 2]), f32("value", &[1, 1])];
+    let tensors = [f32("q", &[1, 2]), f32("dq", &[1, 1]), f32("tau", &[1, 2]), f32("value", &[1, 1])];
     let model = acting(&tensors, sections);
     let frame = &frames(&model, &[&[&[0.1, 0.2], &[0.3], &[4.0, 6.0], &[f32::NAN]]])[0];
     let [b, a] = [frame.joints[0], frame.joints[1]];
@@ -109,7 +111,8 @@ const F: PolicyStatus = PolicyStatus::Fault;
 
 #[test]
 fn a_jump_of_the_target_ends_the_activation() {
-    let model = acting(&[f32("act", &[1, 2])], &format!("[safety]\nmax_action_jump = [0.6, 0.2]\n{}", toy::TARGET));
+    let model =
+        acting(&[f32("act", &[1, 2])], &format!("[safety]\nmax_action_jump = [0.6, 0.2]\n{}", toy::TARGET));
     // The first target may be anywhere: control judges it against the measurement.
     let (statuses, fault) = until_fault(&model, &[3.0, 2.9, 2.75, 2.5, 2.5]);
     assert_eq!(statuses, [T, T, T, F, F]);
@@ -131,7 +134,8 @@ fn a_value_that_is_not_finite_ends_the_activation_wherever_it_comes_out() {
     let fed_back = "[[output]]\ntensor = \"fed\"\nkind = \"feedback/action\"\n";
     let body = format!(
         "{OBS}[[input]]\ntensor = \"last\"\ndtype = \"f32\"\nshape = [1, 2]\n[[input.term]]\nkind = \"feedback/action\"\n\
-         stage = \"raw\"\n{}{fed_back}", toy::TARGET
+         stage = \"raw\"\n{}{fed_back}",
+        toy::TARGET
     );
     let model = toy::model(
         &[f32("obs", &[1, 1]), f32("last", &[1, 2])],
@@ -182,7 +186,8 @@ fn observations_unlike_training_are_flagged_or_end_the_activation() {
 fn a_foot_the_robot_does_not_have_is_refused_by_name() {
     let body = format!(
         "[[input]]\ntensor = \"obs\"\ndtype = \"f32\"\nshape = [1, 1]\n[[input.term]]\nkind = \"state/contact\"\n\
-         feet = [\"left\"]\n{}", toy::TARGET
+         feet = [\"left\"]\n{}",
+        toy::TARGET
     );
     let mut model = toy::model(&[f32("obs", &[1, 1])], &[f32("act", &[1, 2])], &body);
     assert!(toy::try_policy(&model, Scripted::new(&model, |_, _| ())).is_ok());

@@ -34,7 +34,10 @@ fn rows_say_where_a_number_comes_from_what_happens_to_it_and_what_it_is() {
     fill_from_golden(&mut rows, &model, &mut policy).unwrap();
 
     let knee = row(&rows, "obs", 1);
-    assert_eq!((knee.term.as_str(), knee.item.as_str(), knee.unit, knee.ago), ("state/joint/position", "b", "rad", 0));
+    assert_eq!(
+        (knee.term.as_str(), knee.item.as_str(), knee.unit, knee.ago),
+        ("state/joint/position", "b", "rad", 0)
+    );
     assert_eq!((knee.pipeline.as_str(), knee.scale), ("- -0.5, clip -9 .. 9, x 2", 2.0));
     assert_eq!(knee.value, Some(1.5)); // b stands at 0.25 in the golden tick: (0.25 + 0.5) * 2
     let turn = row(&rows, "obs", 6);
@@ -42,7 +45,10 @@ fn rows_say_where_a_number_comes_from_what_happens_to_it_and_what_it_is() {
     let count = row(&rows, "t", 0);
     assert_eq!((count.term.as_str(), count.item.as_str(), count.value), ("counter", "3 to 7", Some(3.0)));
     let oldest = row(&rows, "past", 1);
-    assert_eq!((oldest.term.as_str(), oldest.item.as_str(), oldest.ago, oldest.value), ("state", "now[1]", 3, Some(0.0)));
+    assert_eq!(
+        (oldest.term.as_str(), oldest.item.as_str(), oldest.ago, oldest.value),
+        ("state", "now[1]", 3, Some(0.0))
+    );
     // Nothing is left of it.
     assert_eq!(policy.counters(), Default::default());
 }

@@ -65,7 +65,8 @@ fn a_new_activation_forgets_the_past_in_every_layout() {
         for init in ["repeat_first", "zeros"] {
             let keys = format!("history = {{ len = 3, order = \"newest_first\", init = \"{init}\" }}");
             let layout = format!("history_layout = \"{layout}\"");
-            let terms = term("state/joint/position", &keys) + &term("feedback/action", &format!("stage = \"raw\"\n{keys}"));
+            let terms = term("state/joint/position", &keys)
+                + &term("feedback/action", &format!("stage = \"raw\"\n{keys}"));
             let model = observing(12, &layout, &terms);
             let again = (0..4).map(|run| {
                 let mut state = nth(run);
@@ -82,16 +83,15 @@ fn a_new_activation_forgets_the_past_in_every_layout() {
 
 #[test]
 fn clip_before_scale_is_not_scale_before_clip() {
-    let keys = |order: &str| {
-        format!("minus = [1.0, 2.0]\nclip = [-4.0, 5.0]\nscale = 0.5\npipeline = [{order}]")
-    };
+    let keys =
+        |order: &str| format!("minus = [1.0, 2.0]\nclip = [-4.0, 5.0]\nscale = 0.5\npipeline = [{order}]");
     for (order, expected) in [
-        (r#""minus", "clip", "scale""#, [1.5, 2.5]),  // 4-1=3 -> 3 -> 1.5; 40-2=38 -> 5 -> 2.5
-        (r#""clip", "minus", "scale""#, [1.5, 1.5]),  // 4-1=3; 5-2=3
-        (r#""minus", "scale", "clip""#, [1.5, 5.0]),  // 1.5; 19 -> 5
-        (r#""scale", "minus", "clip""#, [1.0, 5.0]),  // 2-1; 20-2=18 -> 5
-        (r#""clip", "scale", "minus""#, [1.0, 0.5]),  // 2-1; 2.5-2
-        (r#""scale", "clip", "minus""#, [1.0, 3.0]),  // 2-1; 5-2
+        (r#""minus", "clip", "scale""#, [1.5, 2.5]), // 4-1=3 -> 3 -> 1.5; 40-2=38 -> 5 -> 2.5
+        (r#""clip", "minus", "scale""#, [1.5, 1.5]), // 4-1=3; 5-2=3
+        (r#""minus", "scale", "clip""#, [1.5, 5.0]), // 1.5; 19 -> 5
+        (r#""scale", "minus", "clip""#, [1.0, 5.0]), // 2-1; 20-2=18 -> 5
+        (r#""clip", "scale", "minus""#, [1.0, 0.5]), // 2-1; 2.5-2
+        (r#""scale", "clip", "minus""#, [1.0, 3.0]), // 2-1; 5-2
     ] {
         let model = observing(2, "", &term("state/joint/position", &keys(order)));
         close(&seen(&model, "obs", [state(0, 1, [4.0, 0.0, 0.0], [40.0, 0.0, 0.0])])[0], &expected);
@@ -136,8 +136,8 @@ fn the_body_is_seen_in_every_form() {
     close(
         &seen(&model, "obs", [state])[0],
         &[
-            1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 0.3, 10.0, 11.0, 12.0, 0.0, 0.0, h, h, 0.0, -1.0, 1.0, 0.0, 0.0, 0.0,
-            0.75, 0.25, 0.0, -0.2, 0.5, 7.0, 8.0,
+            1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 0.3, 10.0, 11.0, 12.0, 0.0, 0.0, h, h, 0.0, -1.0, 1.0, 0.0, 0.0,
+            0.0, 0.75, 0.25, 0.0, -0.2, 0.5, 7.0, 8.0,
         ],
     );
 }
@@ -191,7 +191,8 @@ fn feet_have_offsets_and_an_order() {
         ("phase/cos_sin", "by_function", [c0, c1, s0, s1]),
     ] {
         for rate in ["rate_hz = 2.0", "period_s = 0.5"] {
-            let keys = format!("{rate}\nfreeze_below = 0.1\noffsets_turns = [0.0, 0.5]\nlayout = \"{layout}\"");
+            let keys =
+                format!("{rate}\nfreeze_below = 0.1\noffsets_turns = [0.0, 0.5]\nlayout = \"{layout}\"");
             let model = observing(4, "", &term(kind, &keys));
             close(&seen(&model, "obs", [commanded(0, 0.5), commanded(EVERY, 0.5)])[1], &expected);
         }
@@ -220,7 +221,8 @@ fn a_phase_shown_as_it_is_has_its_range() {
 
 #[test]
 fn feet_may_rest_at_pi() {
-    let keys = "rate_hz = 2.0\nfreeze_below = 0.1\noffsets_turns = [0.0, 0.5]\nrest = \"pi\"\nrange = \"two_pi\"";
+    let keys =
+        "rate_hz = 2.0\nfreeze_below = 0.1\noffsets_turns = [0.0, 0.5]\nrest = \"pi\"\nrange = \"two_pi\"";
     let model = observing(2, "", &term("phase/value", keys));
     let states = [0.5, 0.5, 0.0, 0.0, 0.5].iter().enumerate().map(|(i, vx)| commanded(i as u64 * EVERY, *vx));
     let seen = seen(&model, "obs", states);
@@ -237,7 +239,8 @@ fn an_amplitude_ramps_up_and_the_clock_runs_until_it_is_down() {
     let keys = "rate_hz = 2.0\nfreeze_below = 0.1\nramp_s = 0.1";
     let model = observing(2, "", &term("phase/sin_cos", keys));
     let commands = [0.5, 0.5, 0.5, 0.0, 0.0, 0.0, 0.0];
-    let seen = seen(&model, "obs", commands.iter().enumerate().map(|(i, vx)| commanded(i as u64 * EVERY, *vx)));
+    let seen =
+        seen(&model, "obs", commands.iter().enumerate().map(|(i, vx)| commanded(i as u64 * EVERY, *vx)));
     let amplitudes = [0.0, 0.2, 0.4, 0.6, 0.4, 0.2, 0.0];
     for (run, (seen, amplitude)) in seen.iter().zip(amplitudes).enumerate() {
         let angle = if amplitude == 0.0 { 0.0 } else { TAU * 0.04 * run as f64 };
@@ -270,7 +273,8 @@ fn a_ramped_command_still_starts_the_gait_at_once() {
     );
     let model = toy::model(&[toy::f32("obs", &[1, 1])], &[toy::f32("act", &[1, 2])], &body);
     let commands = [0.5, 0.5, 0.0, 0.0];
-    let seen = seen(&model, "obs", commands.iter().enumerate().map(|(i, vx)| commanded(i as u64 * EVERY, *vx)));
+    let seen =
+        seen(&model, "obs", commands.iter().enumerate().map(|(i, vx)| commanded(i as u64 * EVERY, *vx)));
     // The goal is above the threshold in the first run, although the command stands at zero.
     close(&seen.concat(), &[0.0, 0.04, 0.08, 0.0]);
 }
@@ -320,5 +324,8 @@ fn numbers_of_a_normalisation_may_stand_in_a_file() {
     let mut unprefixed = toy::files(&graph, &toy::manifest(&body("action.")));
     unprefixed.0.insert("stats.json".into(), stats.to_vec());
     let error = Model::load(&unprefixed, toy::MANIFEST).unwrap_err().to_string();
-    assert!(error.contains("input[0].normalize.stats") && error.contains("observation.state.mean"), "{error}");
+    assert!(
+        error.contains("input[0].normalize.stats") && error.contains("observation.state.mean"),
+        "{error}"
+    );
 }

@@ -104,7 +104,8 @@ fn initial_values_come_from_a_file_of_either_kind() {
     safetensors.extend_from_slice(header);
     safetensors.extend_from_slice(&5.0f32.to_le_bytes());
     for (name, bytes) in [("init.json", json), ("init.safetensors", safetensors)] {
-        let keys = format!("init = {{ file = \"{name}\", sha256 = \"{}\", key = \"h.init\" }}", sha256_hex(&bytes));
+        let keys =
+            format!("init = {{ file = \"{name}\", sha256 = \"{}\", key = \"h.init\" }}", sha256_hex(&bytes));
         let body = format!(
             "{OBS}[[state]]\ninput = \"h_in\"\noutput = \"h_out\"\nshape = [1, 1, 1]\n{keys}\n{}",
             toy::TARGET
@@ -160,14 +161,11 @@ fn a_ring_holds_every_stride_th_output_oldest_first() {
 
 #[test]
 fn one_tensor_may_be_state_and_target() {
-    let body = format!(
-        "{OBS}[[state]]\ninput = \"last\"\noutput = \"act\"\nshape = [1, 2]\n{}",
-        toy::TARGET
-    );
-    let model =
-        toy::model(&[f32("obs", &[1, 1]), f32("last", &[1, 2])], &[f32("act", &[1, 2])], &body);
+    let body = format!("{OBS}[[state]]\ninput = \"last\"\noutput = \"act\"\nshape = [1, 2]\n{}", toy::TARGET);
+    let model = toy::model(&[f32("obs", &[1, 1]), f32("last", &[1, 2])], &[f32("act", &[1, 2])], &body);
     assert_eq!(model.outputs().len(), 1);
-    let mut policy = policy(&model, Scripted::new(&model, |inputs, outputs| outputs[0].fill(inputs[1][0] + 1.0)));
+    let mut policy =
+        policy(&model, Scripted::new(&model, |inputs, outputs| outputs[0].fill(inputs[1][0] + 1.0)));
     let frames: Vec<f32> = (0..3).map(|run| step(&mut policy, &nth(run)).joints[0].q_rad).collect();
     assert_eq!(frames, [1.0, 2.0, 3.0]);
 }

@@ -20,6 +20,8 @@ pub enum Command {
     Drive(Drive),
     /// Print a running robot.
     Status(Status),
+    /// Replace a running robot's policy, or run it on this machine for a robot elsewhere.
+    Policy(Policy),
     /// Run scripted scenarios and judge their outcome.
     Scenario(Scenario),
     /// Measure, always beside a peer of the same run.
@@ -108,6 +110,55 @@ pub struct Status {
 }
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Policy {
+    #[command(subcommand)]
+    pub what: Option<PolicyKind>,
+    /// Zenoh router that the robot is connected to, `tcp/HOST:PORT`.
+    #[arg(long)]
+    pub connect: Option<String>,
+    /// Name of the robot.
+    #[arg(long, default_value = "quad")]
+    pub robot: String,
+    /// Manifest of the policy to run.
+    #[arg(long)]
+    pub model: Option<PathBuf>,
+    /// Folder of the robot [default: the folder above the model's].
+    #[arg(long)]
+    pub description: Option<PathBuf>,
+    /// One JSON object on standard output at the end.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum PolicyKind {
+    /// Replace the policy while the robot walks: load, compare, blend.
+    Swap(PolicySwap),
+}
+
+#[derive(Debug, Args)]
+pub struct PolicySwap {
+    /// A `*.model.toml` of the same joints and rate.
+    pub model: PathBuf,
+    /// Name of the robot.
+    #[arg(long, default_value = "quad")]
+    pub robot: String,
+    /// Ticks of control in which old and new both compute and are compared.
+    #[arg(long, default_value_t = 500)]
+    pub shadow_ticks: u64,
+    /// Time over which the new one takes over, s.
+    #[arg(long, default_value_t = 0.5)]
+    pub blend_s: f64,
+    /// Largest difference of a joint target allowed, rad.
+    #[arg(long, default_value_t = 0.5)]
+    pub max_difference_rad: f32,
+    /// One JSON object on standard output.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
 pub struct Scenario {
     /// A scenario file, or a folder of them.
     pub path: PathBuf,
@@ -117,6 +168,18 @@ pub struct Scenario {
     /// One seed instead of the file's own.
     #[arg(long, conflicts_with = "seeds")]
     pub seed: Option<u64>,
+    /// Another robot that the file has an entry for: a folder under launch/robots.
+    #[arg(long)]
+    pub robot: Option<String>,
+    /// Physics engine instead of the file's own.
+    #[arg(long, value_enum)]
+    pub engine: Option<PhysicsEngine>,
+    /// Solver iterations of rapier instead of the file's own.
+    #[arg(long)]
+    pub solver_iterations: Option<usize>,
+    /// Latency of the policies in ticks instead of the file's own; never less than a model declares.
+    #[arg(long)]
+    pub latency_ticks: Option<u64>,
     #[arg(long, value_enum, default_value = "inline")]
     pub compose: Compose,
     /// As processes on their own timing instead of in lockstep: wall figures, no hash to compare.
@@ -128,6 +191,14 @@ pub struct Scenario {
     /// One JSON object on standard output.
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PhysicsEngine {
+    /// Built in.
+    Rapier,
+    /// Opened at run time; found, or fetched by pip.
+    Mujoco,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -1,9 +1,11 @@
 //! What a manifest's `[runtime]` section asks of this room, checked before anything foreign is opened.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use sinew_inference::manifest::{self, BuildTime, Manifest};
 
 use crate::provider::{NameError, Provider};
-use crate::tensorrt::TensorRt;
+use crate::tensorrt::{Profile, TensorRt};
 
 /// A provider that lives in a library of its own, outside the runtime's build.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,6 +103,11 @@ pub enum ConfigError {
         /// Providers.
         listed: String,
     },
+    /// An engine built in the launch path.
+    #[error(
+        "runtime.tensorrt.build: found \"on_start\"; expected \"offline\" or \"install\"; a build takes minutes, a node never builds: run `sinew model build FILE` once"
+    )]
+    BuildOnStart,
     /// A number out of its range.
     #[error("runtime.{field}: found {found}; expected {expected}")]
     Range {
@@ -114,6 +121,48 @@ pub enum ConfigError {
 }
 
 impl ProviderConfig {
+    /// What a checked manifest asks for. Plugin libraries that are no absolute path lie beside the manifest, whose
+    /// folder is `folder`.
+    pub fn of_manifest(manifest: &Manifest, folder: &Path) -> Result<Self, ConfigError> {
+        let (runtime, placement) = (&manifest.runtime, &manifest.runtime.placement);
+        let section = &placement.tensorrt;
+        if section.build == BuildTime::OnStart
+            && placement.providers.iter().any(|p| p == Provider::TensorRt.key())
+        {
+            return Err(ConfigError::BuildOnStart);
+        }
+        let profile = |p: &manifest::Profile| Profile {
+            tensor: p.tensor.clone(),
+            min: p.min.clone(),
+            opt: p.opt.clone(),
+            max: p.max.clone(),
+        };
+        let plugin = |p: &manifest::Plugin| Plugin { name: p.name.clone(), library: folder.join(&p.library) };
+        let deadline_us = 1000.0 * runtime.deadline_ms;
+        Ok(Self {
+            providers: placement.providers.clone(),
+            require: placement.require.clone(),
+            min_node_share: placement.min_node_share,
+            warmup: placement.warmup,
+            threads: usize::try_from(placement.threads).unwrap_or(usize::MAX),
+            spin: placement.spin,
+            deadline_us: Some(deadline_us),
+            p99_us: manifest.verify.p99_ms.map(|ms| 1000.0 * ms),
+            tensorrt: TensorRt {
+                workspace_mb: section.workspace_mb,
+                builder_level: section.builder_level,
+                dla_core: section.dla_core,
+                cuda_graph: section.cuda_graph,
+                timing_cache: section.timing_cache,
+                fp16: section.fp16,
+                int8: section.int8,
+                profiles: section.profiles.iter().map(profile).collect(),
+            },
+            extra: placement.extra.clone(),
+            plugins: placement.plugins.iter().map(plugin).collect(),
+        })
+    }
+
     /// CPU first and only, or with an accelerator before it, nothing else set.
     pub fn of(providers: &[Provider]) -> Self {
         let keys: Vec<String> = providers.iter().map(|p| p.key().to_owned()).collect();

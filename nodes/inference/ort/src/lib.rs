@@ -3,7 +3,7 @@
 //! [`Places`] says where a library may lie, [`fetch()`] gets the one version this room is tested with by pip,
 //! [`Runtime`] opens it once per process, [`OrtEngine`] runs a model on it. [`ProviderConfig`] says on which
 //! [`Provider`]s, and [`OrtEngine::proven`] proves it: a [`Placement`] or a refusal that names what is missing.
-//! [`EngineCache`] keeps TensorRT's prepared engines.
+//! [`EngineCache`] keeps TensorRT's prepared engines; [`doctor`] looks at the machine.
 //! A run allocates inside the foreign library (some 25 times), so it stays off the real-time thread.
 //!
 //! May be touched: pinned version and hashes (together), rows of providers, session settings.
@@ -15,6 +15,7 @@ mod cache;
 mod config;
 mod diagnose;
 mod dispatch;
+pub mod doctor;
 mod elf;
 mod engine;
 mod fatbin;
@@ -40,7 +41,7 @@ pub use elf::{Dynamic, ElfError};
 pub use engine::{OrtEngine, io_of};
 pub use fatbin::Architectures;
 pub use fetch::{FetchError, VERSION, fetch};
-pub use foreign::{AssignedNode, CudaDevice, CudaDriver, DriverError, Subgraph};
+pub use foreign::{AssignedNode, CudaDevice, CudaDriver, DriverError, RawSession, Subgraph};
 pub use libraries::{LoaderPath, Missing, missing};
 pub use placement::{GoldenProof, Placement, PlacementError, Share, Timing};
 pub use places::{NotFound, Places};
@@ -48,5 +49,5 @@ pub use profile::Kernels;
 pub use provider::{NameError, Provider};
 pub use refusal::OrtEngineError;
 pub use runtime::{OLDEST_MINOR, OpenError, Runtime};
-pub use session::GraphBytes;
+pub use session::{GraphBytes, preflight};
 pub use tensorrt::{Profile, TensorRt, TensorRtError};

@@ -74,6 +74,14 @@ pub enum OrtEngineError {
         /// What it said.
         reason: String,
     },
+    /// A file of weights that the graph names was not handed over.
+    #[error(
+        "the graph keeps weights in `{file}`, which was not given; copy it beside the graph and list it in graph.external of the manifest"
+    )]
+    External {
+        /// File as the graph names it.
+        file: String,
+    },
     /// The library sees other tensors than the manifest.
     #[error(
         "onnxruntime {version}: the session has the {direction}s {found}; expected {expected}; export the model again"

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use ort::session::Session;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
-use sinew_inference::TensorInfo;
+use sinew_inference::{Model, TensorInfo};
 
 use crate::config::{Choice, ProviderConfig};
 use crate::diagnose::{Machine, diagnose, wrong_architecture};
@@ -18,6 +18,7 @@ use crate::dispatch::{compiled_in, dispatch};
 use crate::provider::Provider;
 use crate::refusal::OrtEngineError;
 use crate::runtime::Runtime;
+use crate::weights::Weights;
 
 /// A graph as bytes, with the files it keeps its weights in.
 #[derive(Clone, Debug, Default)]
@@ -29,6 +30,19 @@ pub struct GraphBytes {
 }
 
 impl GraphBytes {
+    /// The graph of a checked model.
+    pub fn of(model: &Model) -> Self {
+        Self { onnx: model.graph_bytes.clone(), external: model.external.clone() }
+    }
+
+    /// What its nodes read, from the file itself; the library's refusal when there is no file to speak of.
+    pub(crate) fn weights(&self, version: &str) -> Result<Weights, OrtEngineError> {
+        Weights::read(&self.onnx).map_err(|e| OrtEngineError::Session {
+            version: version.to_owned(),
+            reason: format!("not a whole ONNX file: {e}"),
+        })
+    }
+
     /// A graph that holds all of its weights itself.
     pub fn whole(onnx: impl Into<Vec<u8>>) -> Self {
         Self { onnx: onnx.into(), external: Vec::new() }
@@ -47,7 +61,7 @@ pub(crate) struct Settings<'a> {
 }
 
 /// Checks everything that can be checked before the library is asked: steps 1 to 3.
-pub(crate) fn preflight(
+pub fn preflight(
     runtime: &Runtime,
     config: &ProviderConfig,
     inputs: &[TensorInfo],
@@ -100,6 +114,10 @@ pub(crate) fn prepare(
             Choice::Builtin(provider) => register(runtime, builder, *provider, settings)?,
             Choice::Plugin(name) => plugin(runtime, builder, name, config)?,
         };
+    }
+    let weights = graph.weights(&version)?;
+    if let Some(file) = weights.external().find(|file| !graph.external.iter().any(|(name, _)| name == file)) {
+        return Err(OrtEngineError::External { file: file.to_owned() });
     }
     for (name, bytes) in &graph.external {
         builder = builder

@@ -4,7 +4,7 @@
 //! library's profile cannot tell: it forgets weights that a kernel has packed for itself. So the file is asked, and
 //! nodes are found again by name; a fusion's name begins with the name of a node in it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sinew_inference::onnx::protobuf::{Fields, WireError};
 
@@ -12,6 +12,8 @@ use sinew_inference::onnx::protobuf::{Fields, WireError};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Weights {
     by_node: BTreeMap<String, u64>,
+    /// Files that constants lie in, each once.
+    external: BTreeSet<String>,
 }
 
 impl Weights {
@@ -27,6 +29,11 @@ impl Weights {
         Ok(found)
     }
 
+    /// Files of external data that the graph names.
+    pub(crate) fn external(&self) -> impl Iterator<Item = &str> {
+        self.external.iter().map(String::as_str)
+    }
+
     /// Bytes of all constants that nodes read.
     pub(crate) fn total(&self) -> u64 {
         self.by_node.values().fold(0, |sum, bytes| sum.saturating_add(*bytes))
@@ -34,7 +41,7 @@ impl Weights {
 
     /// Bytes of the nodes that the session's nodes with these names stand for, each node once.
     pub(crate) fn of<'n>(&self, names: impl Iterator<Item = &'n str>) -> u64 {
-        let mut matched = std::collections::BTreeSet::new();
+        let mut matched = BTreeSet::new();
         for name in names.filter(|n| !n.is_empty()) {
             let mut stem = name;
             loop {
@@ -53,7 +60,8 @@ impl Weights {
     /// As if read from a file with these nodes.
     #[cfg(test)]
     pub(crate) fn of_nodes(nodes: &[(&str, u64)]) -> Self {
-        Self { by_node: nodes.iter().map(|(name, bytes)| ((*name).to_owned(), *bytes)).collect() }
+        let by_node = nodes.iter().map(|(name, bytes)| ((*name).to_owned(), *bytes)).collect();
+        Self { by_node, external: BTreeSet::new() }
     }
 
     fn read_graph(&mut self, mut graph: Fields<'_>) -> Result<(), WireError> {
@@ -63,8 +71,9 @@ impl Weights {
             match field.number {
                 1 => nodes.push(read_node(field.message()?)?),
                 5 => {
-                    let (name, bytes) = read_tensor(field.message()?)?;
+                    let (name, bytes, file) = read_tensor(field.message()?)?;
                     constants.insert(name, bytes);
+                    self.external.extend(file);
                 }
                 _ => {}
             }
@@ -91,9 +100,10 @@ fn read_node(mut node: Fields<'_>) -> Result<(String, Vec<String>), WireError> {
     Ok((name, inputs))
 }
 
-/// Name and size by shape and type, wherever the values lie.
-fn read_tensor(mut tensor: Fields<'_>) -> Result<(String, u64), WireError> {
+/// Name, size by shape and type, and the file the values lie in when it is not this one.
+fn read_tensor(mut tensor: Fields<'_>) -> Result<(String, u64, Option<String>), WireError> {
     let (mut name, mut values, mut kind) = (String::new(), 1u64, 1);
+    let (mut file, mut outside) = (None, false);
     while let Some(field) = tensor.next_field()? {
         match field.number {
             1 => {
@@ -105,6 +115,8 @@ fn read_tensor(mut tensor: Fields<'_>) -> Result<(String, u64), WireError> {
             }
             2 => kind = field.int()?,
             8 => field.text()?.clone_into(&mut name),
+            13 => file = read_location(field.message()?)?.or(file),
+            14 => outside = field.int()? == 1,
             _ => {}
         }
     }
@@ -114,7 +126,19 @@ fn read_tensor(mut tensor: Fields<'_>) -> Result<(String, u64), WireError> {
         7 | 11 | 13 => 8,
         _ => 4,
     };
-    Ok((name, values.saturating_mul(size)))
+    Ok((name, values.saturating_mul(size), file.filter(|_| outside)))
+}
+
+fn read_location(mut entry: Fields<'_>) -> Result<Option<String>, WireError> {
+    let (mut key, mut value) = ("", "");
+    while let Some(field) = entry.next_field()? {
+        match field.number {
+            1 => key = field.text()?,
+            2 => value = field.text()?,
+            _ => {}
+        }
+    }
+    Ok((key == "location").then(|| value.to_owned()))
 }
 
 #[cfg(test)]

@@ -221,16 +221,15 @@ fn a_provider_that_vanishes_in_flight_is_a_fault_of_the_policy() {
         liar.tell(&[]);
 
         let joints = model.manifest.joints.order.clone();
-        let config =
-            PolicyConfig {
-                number: 0,
-                joints: &joints,
-                feet: &[],
-                max_gains: None,
-                position_limits: None,
-                period_ns: 2_000_000,
-                boot_id: 1,
-            };
+        let config = PolicyConfig {
+            number: 0,
+            joints: &joints,
+            feet: &[],
+            max_gains: None,
+            position_limits: None,
+            period_ns: 2_000_000,
+            boot_id: 1,
+        };
         let mut policy = Policy::new(&model, Box::new(engine), &config).unwrap();
         let step = |policy: &mut Policy, tick: u64, activation: u32| {
             let mut state = RobotState::default();

@@ -92,7 +92,8 @@ pub fn files(graph: &Graph, manifest: &str) -> Files {
         "contact": [0.9, 0.2], "target_rad": [0, 0], "target_dq_rad_s": [0, 0], "target_tau_nm": [0, 0]}}]}}]}}"#,
         sha256_hex(&graph)
     );
-    let text = manifest.replace("GRAPH", &sha256_hex(&graph)).replace("GOLDEN", &sha256_hex(golden.as_bytes()));
+    let text =
+        manifest.replace("GRAPH", &sha256_hex(&graph)).replace("GOLDEN", &sha256_hex(golden.as_bytes()));
     Files(
         [(MANIFEST, text.into_bytes()), ("toy.onnx", graph), ("toy.golden.json", golden.into_bytes())]
             .map(|(name, bytes)| (name.to_owned(), bytes))
@@ -173,7 +174,8 @@ pub fn state(step: u64, activation: u32, a: [f32; 3], b: [f32; 3]) -> RobotState
     state.body.active_policy = NUMBER;
     state.body.activation = activation;
     state.body.last_motion_seq = step as u32;
-    let joint = |[q_rad, dq_rad_s, tau_nm]: [f32; 3]| RobotJoint { q_rad, dq_rad_s, tau_nm, temperature_c: 0.0 };
+    let joint =
+        |[q_rad, dq_rad_s, tau_nm]: [f32; 3]| RobotJoint { q_rad, dq_rad_s, tau_nm, temperature_c: 0.0 };
     state.joints.extend([joint(b), joint(a)]);
     state
 }
@@ -224,7 +226,8 @@ pub fn observing(len: usize, keys: &str, terms: &str) -> Model {
     model(&[f32("obs", &[1, len])], &[f32("act", &[1, 2])], &body)
 }
 
-pub const TARGET: &str = "[[output]]\ntensor = \"act\"\nkind = \"target/joint/position\"\njoints = \"@joints\"\n";
+pub const TARGET: &str =
+    "[[output]]\ntensor = \"act\"\nkind = \"target/joint/position\"\njoints = \"@joints\"\n";
 
 /// Equal within rounding.
 pub fn close(found: &[f32], expected: &[f64]) {
