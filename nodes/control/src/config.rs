@@ -4,6 +4,7 @@ use sinew_robot::{Leg, OnLoss, Robot};
 use sinew_wire::robot_id;
 
 use crate::arbiter::MotionSource;
+use crate::degrade::Degrade;
 pub use crate::policy_slots::PolicyTiming;
 
 /// Gains of standing and of the moves to and from it.
@@ -66,6 +67,8 @@ pub struct ControlConfig {
     pub on_policy_loss: OnLoss,
     /// By policy number.
     pub policies: Vec<PolicyTiming>,
+    /// By policy number; one that is left out has the default.
+    pub degrades: Vec<Degrade>,
     pub sources: Vec<MotionSource>,
     pub estimator: sinew_estimator::Config,
 }
@@ -130,6 +133,7 @@ impl ControlConfig {
             stop_first_s: robot.policy.stop_first_ns as f64 * 1e-9,
             on_policy_loss: robot.policy.on_loss,
             policies: Vec::new(),
+            degrades: Vec::new(),
             sources: Vec::new(),
             estimator,
         }
@@ -159,6 +163,9 @@ impl ControlConfig {
                     return Err(ConfigError::Policy { policy, field });
                 }
             }
+        }
+        if let Some(policy) = self.degrades.iter().position(|d| d.misses_max == 0) {
+            return Err(ConfigError::Policy { policy, field: "misses_max" });
         }
         self.limits.check().map_err(|e| ConfigError::Limits(e.to_string()))
     }

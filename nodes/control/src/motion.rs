@@ -36,6 +36,8 @@ pub struct Motion {
     /// What was sent last, to blend from.
     last: ArrayVec<JointCommand, MAX_JOINTS>,
     from: ArrayVec<JointCommand, MAX_JOINTS>,
+    /// The policy's joints are damped until its next output.
+    damped: bool,
 }
 
 fn measured(state: &ActuatorState) -> impl Iterator<Item = f64> + '_ {
@@ -57,7 +59,17 @@ impl Motion {
             blend: Blend::done(),
             last: ArrayVec::new(),
             from: ArrayVec::new(),
+            damped: false,
         }
+    }
+
+    /// Damps the policy's joints in place of its targets; what comes after is blended in as after any other move.
+    pub fn damp(&mut self, damped: bool) {
+        if self.damped && !damped {
+            self.from.clone_from(&self.last);
+            self.blend = Blend::over(HAND_OVER_S);
+        }
+        self.damped = damped;
     }
 
     /// Prepares for `next`, from where the joints were told to be, or are if nobody told them.
@@ -77,6 +89,7 @@ impl Motion {
             })
             .collect();
         self.phase = Phase::Go;
+        self.damped = false;
         self.from = self.last.clone();
         self.blend = match (before, next) {
             (_, RobotMode::Policy) => Blend::over(POLICY_BLEND_S),
@@ -97,7 +110,12 @@ impl Motion {
             }
             RobotMode::Stand if before == RobotMode::Policy => {
                 self.stand.reset();
-                self.travel.begin(measured(state), self.stand.posture_rad(), CATCH_SPEED_RAD_S, config.catch_s);
+                self.travel.begin(
+                    measured(state),
+                    self.stand.posture_rad(),
+                    CATCH_SPEED_RAD_S,
+                    config.catch_s,
+                );
             }
             RobotMode::LieDown => {
                 self.travel.begin(from.into_iter(), lie, speed, config.lie_down_s);
@@ -187,6 +205,11 @@ impl Motion {
 
     /// A joint that the policy leaves alone is held where it was when the policy began.
     fn held(&self, config: &ControlConfig, joint: usize, target: &JointCommand) -> JointCommand {
+        if self.damped {
+            // An impedance without stiffness, so that it can be blended from.
+            let kd = config.limits.joints.get(joint).map_or(target.kd, |l| l.safe_command().kd);
+            return JointCommand::impedance(target.q_rad, 0.0, 0.0, 0.0, kd);
+        }
         match self.from.get(joint) {
             Some(from) if target.mode() == JointMode::Disabled => {
                 let (kp, kd) = (config.stand.kp as f32, config.stand.kd as f32);

@@ -18,6 +18,7 @@ use sinew_wire::{
 use crate::arbiter::{Arbiter, Granted};
 use crate::arming::Arming;
 use crate::config::{ConfigError, ControlConfig};
+use crate::degrade::Missed;
 use crate::faults::Findings;
 use crate::motion::Motion;
 use crate::policy_slots::PolicySlots;
@@ -177,6 +178,8 @@ impl Control {
 
     fn move_joints(&mut self, state: &ActuatorState, estimate: &Estimate, dt_s: f64) {
         let joints = &mut self.command.joints;
+        let damped = self.mode == RobotMode::Policy && self.slots.missed() == Missed::Damp;
+        self.motion.damp(damped);
         self.motion.step(self.mode, &self.config, self.slots.targets(), &self.feet, estimate, dt_s, joints);
         let finite = joints.len() == state.joints.len() && joints.iter().all(JointCommand::is_finite);
         if !finite {

@@ -207,7 +207,11 @@ impl Golden {
                 Quantity::Effort => tick.target_tau_nm.is_none().then_some("target_tau_nm"),
             };
             if let Some(field) = self.lacks(missing) {
-                return content(field, "nothing".to_owned(), "it in each tick, since the model gives it".to_owned());
+                return content(
+                    field,
+                    "nothing".to_owned(),
+                    "it in each tick, since the model gives it".to_owned(),
+                );
             }
         }
         Ok(self)

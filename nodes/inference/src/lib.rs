@@ -9,8 +9,10 @@
 //! This room opens no library, keeps no clock and reads files only through a `Source`, before the robot runs.
 //! Invariant: a model whose every tensor, dimension, joint list and hash is not accounted for does not load.
 
+pub mod conformance;
 pub mod engine;
 pub mod golden;
+pub mod import;
 pub mod manifest;
 pub mod model;
 pub mod native;
@@ -23,6 +25,6 @@ pub use engine::{ElementType, Engine, EngineIo, RunError, TensorInfo, check_valu
 pub use golden::{Golden, GoldenError, Tolerance};
 pub use manifest::{Manifest, ManifestError};
 pub use model::{LoadError, Model, sha256_hex};
-pub use native::{CompileError, NativeEngine};
+pub use native::{CompileError, Kernels, NativeEngine};
 pub use source::{Directory, Source, SourceError};
 pub use stats::{Stats, StatsError};

@@ -1,12 +1,12 @@
 //! A whole model: manifest, graph and golden vectors, hashed and checked against each other.
 
+use std::sync::Arc;
+
 use sha2::{Digest, Sha256};
 
 use crate::engine::TensorInfo;
 use crate::golden::{Golden, GoldenError, Tolerance};
-use crate::manifest::{
-    GraphFile, InputSource, Manifest, ManifestError, Normalize, Precision, StateInit,
-};
+use crate::manifest::{GraphFile, InputSource, Manifest, ManifestError, Normalize, Precision, StateInit};
 use crate::onnx::{Graph, GraphError, Inventory};
 use crate::source::{Source, SourceError};
 use crate::stats::StatsError;
@@ -98,7 +98,7 @@ pub struct Model {
     /// The graph file as it is, for other runtimes.
     pub graph_bytes: Vec<u8>,
     /// The graph's external data files: name and bytes.
-    pub external: Vec<(String, Vec<u8>)>,
+    pub external: Vec<(String, Arc<[u8]>)>,
     /// The graph.
     pub graph: Graph,
     /// The golden vectors.
@@ -119,14 +119,17 @@ impl Model {
         let graph_file = source.describe(&manifest.graph.file);
         let graph_error = |error| LoadError::Graph { file: graph_file.clone(), error };
         let inventory = Inventory::read(&graph_bytes).map_err(graph_error)?;
-        account_for_external_files(&file, &manifest, &inventory)?;
+        let named = Graph::external_files(&graph_bytes).map_err(graph_error)?;
+        account_for_external_files(&file, &manifest, &named)?;
         check_precision(&file, &manifest, &inventory)?;
         let external = manifest
             .external
             .iter()
-            .map(|named| Ok((named.file.clone(), hashed(source, &file, named)?.0)))
-            .collect::<Result<Vec<_>, LoadError>>()?;
-        let graph = Graph::parse(&graph_bytes).map_err(graph_error)?;
+            .map(|named| Ok((named.file.clone(), Arc::from(hashed(source, &file, named)?.0))))
+            .collect::<Result<Vec<(String, Arc<[u8]>)>, LoadError>>()?;
+        let of_external =
+            |name: &str| external.iter().find(|(file, _)| file == name).map(|(_, bytes)| &**bytes);
+        let graph = Graph::parse_with(&graph_bytes, &of_external).map_err(graph_error)?;
         account_for_tensors(&file, &manifest, &graph)?;
         resolve_numbers(source, &file, &mut manifest)?;
         let (golden_bytes, _) = hashed(source, &file, &manifest.verify.golden)?;
@@ -175,7 +178,7 @@ impl Model {
 
     /// Bytes of an external data file.
     pub fn external(&self, name: &str) -> Option<&[u8]> {
-        self.external.iter().find(|(file, _)| file == name).map(|(_, bytes)| bytes.as_slice())
+        self.external.iter().find(|(file, _)| file == name).map(|(_, bytes)| &**bytes)
     }
 
     /// Tolerance of the golden vectors.
@@ -245,20 +248,24 @@ fn hashed(source: &dyn Source, manifest: &str, wanted: &GraphFile) -> Result<(Ve
 fn account_for_external_files(
     file: &str,
     manifest: &Manifest,
-    inventory: &Inventory,
+    named: &[String],
 ) -> Result<(), ManifestError> {
     let listed: Vec<&str> = manifest.external.iter().map(|e| e.file.as_str()).collect();
     let error = |line, found: String, hint: &str| {
-        let expected = format!("graph[0].external to list exactly {:?}", inventory.external);
+        let expected = format!("graph[0].external to list exactly {named:?}");
         Err(Manifest::error(file, line, "graph[0].external", found, expected, hint))
     };
-    if let Some(name) = inventory.external.iter().find(|name| !listed.contains(&name.as_str())) {
+    if let Some(name) = named.iter().find(|name| !listed.contains(&name.as_str())) {
         let found = format!("no entry for `{name}`, in which {} keeps weights", manifest.graph.file);
-        return error(manifest.graph.line, found, "add { file, sha256 } for it, and ship it beside the graph");
+        return error(
+            manifest.graph.line,
+            found,
+            "add { file, sha256 } for it, and ship it beside the graph",
+        );
     }
-    if let Some(named) = manifest.external.iter().find(|e| !inventory.external.contains(&e.file)) {
-        let found = format!("`{}`, which {} does not name", named.file, manifest.graph.file);
-        return error(named.line, found, "remove the entry");
+    if let Some(extra) = manifest.external.iter().find(|e| !named.contains(&e.file)) {
+        let found = format!("`{}`, which {} does not name", extra.file, manifest.graph.file);
+        return error(extra.line, found, "remove the entry");
     }
     Ok(())
 }
@@ -309,11 +316,8 @@ fn resolve_numbers(source: &dyn Source, file: &str, manifest: &mut Manifest) -> 
     for state in &mut manifest.states {
         if let StateInit::File { file: named, key, field } = &state.init {
             let (bytes, _) = hashed(source, file, named)?;
-            let failed = |error| LoadError::Stats {
-                file: source.describe(&named.file),
-                field: field.clone(),
-                error,
-            };
+            let failed =
+                |error| LoadError::Stats { file: source.describe(&named.file), field: field.clone(), error };
             state.init = state.initial(key, &bytes).map_err(failed)?;
         }
     }

@@ -20,6 +20,8 @@ pub enum Command {
     Drive(Drive),
     /// Print a running robot.
     Status(Status),
+    /// Replace a running robot's policy, or run it on this machine for a robot elsewhere.
+    Policy(Policy),
     /// Run scripted scenarios and judge their outcome.
     Scenario(Scenario),
     /// Measure, always beside a peer of the same run.
@@ -102,6 +104,55 @@ pub struct Status {
     /// Name of the robot.
     #[arg(long, default_value = "quad")]
     pub robot: String,
+    /// One JSON object on standard output.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Policy {
+    #[command(subcommand)]
+    pub what: Option<PolicyKind>,
+    /// Zenoh router that the robot is connected to, `tcp/HOST:PORT`.
+    #[arg(long)]
+    pub connect: Option<String>,
+    /// Name of the robot.
+    #[arg(long, default_value = "quad")]
+    pub robot: String,
+    /// Manifest of the policy to run.
+    #[arg(long)]
+    pub model: Option<PathBuf>,
+    /// Folder of the robot [default: the folder above the model's].
+    #[arg(long)]
+    pub description: Option<PathBuf>,
+    /// One JSON object on standard output at the end.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum PolicyKind {
+    /// Replace the policy while the robot walks: load, compare, blend.
+    Swap(PolicySwap),
+}
+
+#[derive(Debug, Args)]
+pub struct PolicySwap {
+    /// A `*.model.toml` of the same joints and rate.
+    pub model: PathBuf,
+    /// Name of the robot.
+    #[arg(long, default_value = "quad")]
+    pub robot: String,
+    /// Ticks of control in which old and new both compute and are compared.
+    #[arg(long, default_value_t = 500)]
+    pub shadow_ticks: u64,
+    /// Time over which the new one takes over, s.
+    #[arg(long, default_value_t = 0.5)]
+    pub blend_s: f64,
+    /// Largest difference of a joint target allowed, rad.
+    #[arg(long, default_value_t = 0.5)]
+    pub max_difference_rad: f32,
     /// One JSON object on standard output.
     #[arg(long)]
     pub json: bool,
@@ -222,6 +273,22 @@ pub enum ModelKind {
         /// Folder of the robot [default: the folder above the model's].
         #[arg(long)]
         robot: Option<PathBuf>,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take over a policy of another format: manifest, golden vectors, check; nothing is guessed.
+    Import(crate::model_import::ModelImport),
+    /// What each number of each input means: term, joint, unit, scale, value.
+    Explain {
+        /// A `*.model.toml`.
+        file: PathBuf,
+        /// Folder of the robot [default: the folder above the model's].
+        #[arg(long)]
+        robot: Option<PathBuf>,
+        /// Values of the running robot of that name [default: the description's] instead of the first golden tick.
+        #[arg(long, num_args = 0..=1, default_missing_value = "")]
+        live: Option<String>,
+        /// One JSON object on standard output.
         #[arg(long)]
         json: bool,
     },

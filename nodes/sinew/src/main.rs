@@ -6,8 +6,11 @@ mod bench;
 mod cli;
 mod client;
 mod drive;
-mod engines;
 mod model;
+mod model_explain;
+mod model_import;
+mod physics_engines;
+mod policy;
 mod progress;
 mod run_dir;
 mod scenario;
@@ -29,6 +32,7 @@ fn main() -> std::process::ExitCode {
         cli::Command::Node(args) => shells::run(&args),
         cli::Command::Drive(args) => drive::run(&args),
         cli::Command::Status(args) => status::run(&args),
+        cli::Command::Policy(args) => policy::run(&args),
         cli::Command::Scenario(args) => scenario::run(&args),
         cli::Command::Bench(args) => bench::run(&args),
         cli::Command::Echo(args) => bench::echo(&args),

@@ -1,4 +1,4 @@
-//! `sinew model`: does a policy fit the robot?
+//! `sinew model`: does a policy fit the robot, and what does each of its numbers mean?
 use anyhow::{Context, Result};
 use serde_json::json;
 use sinew_inference::manifest::EngineKind;
@@ -6,21 +6,72 @@ use sinew_inference::{Directory, NativeEngine};
 use sinew_inference_ort::{OrtEngine, Places, Provider, Runtime};
 use sinew_policy::{EngineBuilder, Site, check};
 use sinew_robot::Robot;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::cli::{self, ModelKind};
+use crate::{model_explain, model_import};
 
 /// # Errors
 /// Files that cannot be read; a model that does not fit is a verdict, not an error.
 pub fn run(args: &cli::Model) -> Result<ExitCode> {
-    let ModelKind::Check { file, robot, json } = &args.what;
+    match &args.what {
+        ModelKind::Import(args) => model_import::run(args),
+        ModelKind::Check { file, robot, json } => check_model(file, robot.as_deref(), *json),
+        ModelKind::Explain { file, robot, live, json } => {
+            model_explain::run(file, robot.as_deref(), live.as_deref(), *json)
+        }
+    }
+}
+
+/// What a robot's description says to a policy.
+#[derive(Debug)]
+pub struct RobotSite {
+    /// Name of the robot.
+    pub name: String,
+    joints: Vec<String>,
+    feet: Vec<String>,
+    gains: Vec<(f64, f64)>,
+    ranges: Vec<(f64, f64)>,
+    period_ns: u64,
+}
+
+impl RobotSite {
+    /// The robot in `folder`, or in the folder above the model `file`'s.
+    ///
+    /// # Errors
+    /// When there is no description, or it is refused.
+    pub fn load(folder: Option<&Path>, file: &Path) -> Result<Self> {
+        let above: Option<PathBuf> = file.parent().and_then(Path::parent).map(Path::to_owned);
+        let folder = folder.map(Path::to_owned).or(above).context("which robot? pass --robot FOLDER")?;
+        let robot = Robot::load(&folder)?;
+        Ok(Self {
+            joints: robot.joint_names().map(str::to_owned).collect(),
+            feet: robot.feet.iter().map(|foot| foot.name.clone()).collect(),
+            gains: robot.joints.iter().map(|j| (j.limits.kp_max, j.limits.kd_max)).collect(),
+            ranges: robot.joints.iter().map(|j| (j.limits.q_min_rad, j.limits.q_max_rad)).collect(),
+            period_ns: robot.period_ns,
+            name: robot.name,
+        })
+    }
+
+    /// As checks take it.
+    #[must_use]
+    pub fn site(&self) -> Site<'_> {
+        Site {
+            joints: &self.joints,
+            feet: &self.feet,
+            max_gains: Some(&self.gains),
+            position_limits: Some(&self.ranges),
+            period_ns: self.period_ns,
+        }
+    }
+}
+
+fn check_model(file: &Path, robot: Option<&Path>, json: bool) -> Result<ExitCode> {
     let (source, name) = Directory::of_file(file)?;
-    let above = file.parent().and_then(std::path::Path::parent).map(std::path::Path::to_owned);
-    let folder = robot.clone().or(above).context("which robot? pass --robot FOLDER")?;
-    let robot = Robot::load(&folder)?;
-    let joints: Vec<String> = robot.joint_names().map(str::to_owned).collect();
-    let gains: Vec<(f64, f64)> = robot.joints.iter().map(|j| (j.limits.kp_max, j.limits.kd_max)).collect();
-    let site = Site { joints: &joints, max_gains: Some(&gains), period_ns: robot.period_ns };
+    let robot = RobotSite::load(robot, file)?;
+    let site = robot.site();
     let runtime = Runtime::find_or_fetch(&Places::of_process()).map_err(|e| e.to_string());
     let native: &dyn Fn(&sinew_inference::Model) -> std::result::Result<_, String> = &|model| {
         NativeEngine::new(model)
@@ -42,7 +93,7 @@ pub fn run(args: &cli::Model) -> Result<ExitCode> {
             EngineBuilder { kind: EngineKind::OnnxRuntime, build: onnxruntime },
         ],
     );
-    if *json {
+    if json {
         println!("{}", json!({ "file": file, "passed": report.passed(), "report": report.to_string() }));
     } else {
         println!("{report}");

@@ -5,6 +5,7 @@ use sinew_guard::FAULTS;
 use sinew_wire::{Refusal, RobotMode};
 
 use crate::choice::Choice;
+use crate::offboard::OffboardPlan;
 use crate::scenario::{Event, Expect, GoalName, Pushes, Scenario, ScenarioError};
 
 /// Longest run, s.
@@ -88,6 +89,11 @@ pub fn check(scenario: &Scenario, file: &str) -> Result<(), ScenarioError> {
     if let Some(pushes) = &scenario.pushes {
         check_pushes(&c, pushes, segments.for_s)?;
     }
+    if let Some(plan) = &scenario.offboard {
+        check_offboard(&c, plan, scenario.latency_ticks)?;
+    } else if scenario.events.iter().any(|e| matches!(e, Event::OffboardCut { .. })) {
+        return c.wrong("events.kind", "offboard_cut only beside `offboard`".into(), "no `offboard`".into());
+    }
     for event in &scenario.events {
         check_event(&c, event, scenario.duration_s)?;
     }
@@ -113,6 +119,15 @@ fn check_pushes(c: &Checker<'_>, pushes: &Pushes, segment_s: f64) -> Result<(), 
     Ok(())
 }
 
+fn check_offboard(c: &Checker<'_>, plan: &OffboardPlan, latency_ticks: u64) -> Result<(), ScenarioError> {
+    c.file_name("offboard.model", &plan.model)?;
+    c.range("offboard.delay_ms", plan.delay_ms, 0.0, 1000.0)?;
+    c.range("offboard.loss", plan.loss, 0.0, 1.0)?;
+    c.range("offboard.max_age_ms", plan.max_age_ms, 1.0, 10_000.0)?;
+    // What leaves in tick k + wait enters control at k + latency, and takes a tick to get there.
+    c.range("offboard.wait_ticks", plan.wait_ticks as f64, 0.0, latency_ticks.saturating_sub(1) as f64)
+}
+
 fn check_event(c: &Checker<'_>, event: &Event, duration_s: f64) -> Result<(), ScenarioError> {
     c.range("events.at_s", event.at_s(), 0.0, duration_s)?;
     match event {
@@ -134,6 +149,14 @@ fn check_event(c: &Checker<'_>, event: &Event, duration_s: f64) -> Result<(), Sc
             delta_v_m_s.iter().try_for_each(|v| c.range("events.delta_v_m_s", *v, -10.0, 10.0))
         }
         Event::Friction { mu, .. } => c.range("events.mu", *mu, 0.0, 10.0),
+        Event::PolicyLate { runs, .. } => c.range("events.runs", f64::from(*runs), 1.0, 10_000.0),
+        Event::Swap { model, shadow_ticks, blend_s, max_difference_rad, .. } => {
+            c.file_name("events.model", model)?;
+            c.range("events.shadow_ticks", *shadow_ticks as f64, 1.0, 1e6)?;
+            c.range("events.blend_s", *blend_s, 0.0, 60.0)?;
+            c.range("events.max_difference_rad", *max_difference_rad, 0.0, 10.0)
+        }
+        Event::OffboardCut { for_s, .. } => c.range("events.for_s", *for_s, 0.0, DURATION_MAX_S),
         Event::Kill { .. } | Event::OverTemperature { .. } | Event::DriveReset { .. } => Ok(()),
     }
 }
@@ -144,12 +167,16 @@ fn check_expect(c: &Checker<'_>, expect: &Expect) -> Result<(), ScenarioError> {
         ("expect.rmse_vy", expect.rmse_vy),
         ("expect.rmse_wz", expect.rmse_wz),
         ("expect.t_damp_ms", expect.t_damp_ms),
+        ("expect.max_target_step_rad", expect.max_target_step_rad),
     ];
     for (field, bar) in bars {
         c.range(field, bar.unwrap_or(0.0), 0.0, 1e6)?;
     }
     if let Some(mode) = &expect.mode {
         c.one_of("expect.mode", mode, RobotMode::ALL.iter().map(|m| m.name()))?;
+    }
+    if let Some(swap) = &expect.swap {
+        c.one_of("expect.swap", swap, ["done", "refused"].into_iter())?;
     }
     for fault in &expect.faults {
         c.one_of("expect.faults", fault, FAULTS.iter().map(|row| row.code))?;

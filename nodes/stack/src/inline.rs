@@ -1,7 +1,6 @@
 //! All cores in one thread, frames passed as bytes, one call per step.
 use sinew_bridge::{Bridge, FrameList, ReceivedList};
 use sinew_control::{Control, Inputs, PolicyTiming};
-use sinew_policy::Policy;
 use sinew_twin::Twin;
 use sinew_wire::{
     ActuatorState, DecodeError, MAX_FRAME, MotionCommand, MotionCommandBody, PolicyCommand,
@@ -12,10 +11,12 @@ use crate::events::{ProcessEvent, ScheduledEvent, resolve};
 use crate::inbox::Inbox;
 use crate::link_filter::{Delivery, LinkFilter};
 use crate::meters::{Meters, Part, Unmetered};
+use crate::policy_host::PolicyHost;
 use crate::scenario::{BodyVelocity, Participant, Scenario, ScenarioError};
 use crate::score::{Score, Scorer};
 use crate::script::Script;
 use crate::setup::{LockstepPlan, Participants, Setup, SetupError};
+use crate::target_meter::TargetMeter;
 use crate::trace::{StepTrace, Trace};
 
 /// Why a run stopped before its end.
@@ -50,7 +51,8 @@ pub struct Stack {
     plan: LockstepPlan,
     pub bridge: Bridge,
     pub control: Control,
-    policies: Vec<Policy>,
+    policies: Vec<PolicyHost>,
+    targets: TargetMeter,
     pub twin: Twin,
     script: Script,
     filter: LinkFilter,
@@ -85,8 +87,9 @@ impl Stack {
     /// # Errors
     /// What does not fit together.
     pub fn new(setup: &Setup, scenario: &Scenario, file: &str) -> Result<Self, StackError> {
-        let policies =
-            (0..setup.models.len()).map(|i| setup.policy(i, BOOT_POLICY)).collect::<Result<Vec<_>, _>>()?;
+        let policies = (0..setup.models.len())
+            .map(|number| PolicyHost::new(setup, Some(scenario), number, BOOT_POLICY))
+            .collect::<Result<Vec<_>, _>>()?;
         let buses = setup.robot.buses.len();
         let mut present = Participants::BRIDGE | Participants::CONTROL | Participants::OPERATOR;
         if !policies.is_empty() {
@@ -100,6 +103,7 @@ impl Stack {
             bridge: setup.bridge(BOOT_BRIDGE)?,
             control: setup.control(BOOT_CONTROL)?,
             policies,
+            targets: TargetMeter::new(&setup.robot),
             twin: setup.twin()?,
             script: Script::new(scenario, &setup.name, BOOT_OPERATOR, period_ns),
             filter: LinkFilter::new(scenario, period_ns),
@@ -140,6 +144,8 @@ impl Stack {
     }
 
     fn outcome(&self, scorer: &Scorer<'_>) -> Outcome {
+        let report = self.policies.first().map(PolicyHost::report).unwrap_or_default();
+        let scorer = scorer.clone().policy(report);
         let refusals: Vec<String> = sinew_wire::Refusal::ALL
             .iter()
             .zip(self.bridge.refusals())
@@ -185,7 +191,8 @@ impl Stack {
             .map_err(|e| StackError::Twin { step, error: e.to_string() })?;
         let replies: usize = self.replies.iter().map(|r| r.len()).sum();
         self.messages += (frames + replies) as u64;
-        let mut trace = StepTrace { command: velocity, ..StepTrace::of(&self.twin, self.joints) };
+        let mut trace =
+            StepTrace { command: velocity, ..StepTrace::of(&self.twin, self.joints, &mut self.targets) };
         if self.has(Participants::BRIDGE) {
             let state = meters.measure(Part::Bridge, || {
                 for (bus, replies) in self.replies.iter().enumerate() {
@@ -256,7 +263,8 @@ impl Stack {
                 seen.body.velocity_m_s = self.twin.truth().velocity_body_m_s.map(|v| v as f32);
             }
             for policy in &mut self.policies {
-                let frame = meters.measure(Part::Policy, || policy.step(&seen, now));
+                let mut frame = meters.measure(Part::Policy, || policy.step(&seen, now));
+                policy.judge(&mut frame, None);
                 let bytes = frame.encode(&mut self.buffer).map_err(|_| too_long(step))?;
                 let frame = PolicyCommand::decode(bytes).map_err(|error| StackError::Frame {
                     step,

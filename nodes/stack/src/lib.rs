@@ -16,11 +16,15 @@ mod inline;
 mod link_filter;
 mod meters;
 mod models;
+mod offboard;
 mod operator;
+mod policy_host;
+mod policy_report;
 mod scenario;
 mod score;
 mod script;
 mod setup;
+mod target_meter;
 mod trace;
 
 pub use choice::{Choice, RobotEntries, RobotEntry};
@@ -31,11 +35,18 @@ pub use inline::{Outcome, Stack, StackError};
 pub use link_filter::{Delivery, LinkFilter};
 pub use meters::{Meters, Part, Unmetered};
 pub use models::Models;
+pub use offboard::{
+    MAX_STATES_MESSAGE, OffboardPlan, STATES_PER_MESSAGE, SimulatedOffboard, StatesMessage,
+    StatesMessageError, answer,
+};
 pub use operator::{Goal, Operator};
+pub use policy_host::PolicyHost;
+pub use policy_report::{OffboardReport, PolicyReport, SwapReport};
 pub use scenario::{
     BodyVelocity, Event, Expect, LinkFault, Participant, Scenario, ScenarioError, Segment, Segments,
 };
 pub use score::{Score, Scorer};
 pub use script::Script;
 pub use setup::{LockstepPlan, Participants, Setup, SetupError};
+pub use target_meter::TargetMeter;
 pub use trace::{StepTrace, Trace};

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use crate::check::check;
 use crate::choice::RobotEntries;
 use crate::engine::Engine;
+use crate::offboard::OffboardPlan;
 
 /// One run.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
@@ -57,6 +58,9 @@ pub struct Scenario {
     /// Pushes within every segment.
     #[serde(default)]
     pub pushes: Option<Pushes>,
+    /// Policy 0 runs on another machine; the one named above is its fallback.
+    #[serde(default)]
+    pub offboard: Option<OffboardPlan>,
     #[serde(default)]
     pub events: Vec<Event>,
     pub expect: Expect,
@@ -67,6 +71,9 @@ fn one() -> u64 {
 }
 fn one_usize() -> usize {
     1
+}
+fn half() -> f64 {
+    0.5
 }
 fn one_f64() -> f64 {
     1.0
@@ -239,6 +246,29 @@ pub enum Event {
         at_s: f64,
         mu: f64,
     },
+    /// So many runs of the policy in a row come too late to be used.
+    PolicyLate {
+        at_s: f64,
+        runs: u32,
+    },
+    /// The policy is replaced by another model while it runs.
+    Swap {
+        at_s: f64,
+        /// Manifest, by file stem.
+        model: String,
+        /// Ticks of control in which old and new both compute and are compared.
+        shadow_ticks: u64,
+        /// Time over which the new one takes over, s.
+        blend_s: f64,
+        /// Largest difference of a joint target, rad.
+        #[serde(default = "half")]
+        max_difference_rad: f64,
+    },
+    /// Nothing passes to or from the other machine.
+    OffboardCut {
+        at_s: f64,
+        for_s: f64,
+    },
 }
 
 /// What a link does to frames.
@@ -298,6 +328,22 @@ pub struct Expect {
     /// The drives' own watchdogs must have fired.
     #[serde(default)]
     pub watchdog: Option<bool>,
+    /// Largest step of a joint's position target at the drives while a policy is followed, from the first swap or cut of
+    /// the other machine on, rad per tick.
+    #[serde(default)]
+    pub max_target_step_rad: Option<f64>,
+    /// How the swap must have ended: `done` or `refused`.
+    #[serde(default)]
+    pub swap: Option<String>,
+    /// Runs of the policy that must have missed their deadline.
+    #[serde(default)]
+    pub deadline_missed: Option<u64>,
+    /// How often the local fallback must have taken over from the other machine.
+    #[serde(default)]
+    pub fallbacks: Option<u64>,
+    /// How often the other machine must have taken over.
+    #[serde(default)]
+    pub returns: Option<u64>,
     /// A negative control: the run must break an assertion above, or be refused for this reason.
     #[serde(default)]
     pub fails: bool,
@@ -363,7 +409,10 @@ impl Event {
             | Self::EncoderJump { at_s, .. }
             | Self::DriveReset { at_s, .. }
             | Self::Push { at_s, .. }
-            | Self::Friction { at_s, .. } => *at_s,
+            | Self::Friction { at_s, .. }
+            | Self::PolicyLate { at_s, .. }
+            | Self::Swap { at_s, .. }
+            | Self::OffboardCut { at_s, .. } => *at_s,
         }
     }
 }

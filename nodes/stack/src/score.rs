@@ -3,6 +3,9 @@ use serde::Serialize;
 use sinew_guard::FAULTS;
 use std::collections::VecDeque;
 
+use sinew_wire::RobotMode;
+
+use crate::policy_report::PolicyReport;
 use crate::scenario::{Event, GoalName, Participant, Scenario, Segment};
 use crate::trace::{StepTrace, Trace};
 
@@ -16,6 +19,9 @@ const STOOD_SHARE: f64 = 0.76;
 const STOOD_FOR_S: f64 = 0.5;
 /// A base below this share of its standing height has fallen, also on its feet.
 const FALL_SHARE: f64 = 0.5;
+
+/// Time before a change that is looked at for comparison, s.
+const BEFORE_S: f64 = 2.0;
 
 /// Figures of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -42,6 +48,13 @@ pub struct Score {
     pub mode: String,
     /// Forged or outdated commands that a bridge took.
     pub stale_accepted: u64,
+    /// Largest step of a joint's position target at the drives while a policy was followed, rad, from the first swap or
+    /// cut of the other machine on; `None` without one.
+    pub max_target_step_rad: Option<f64>,
+    /// The same in the two seconds before: what the policy does by itself.
+    pub target_step_before_rad: Option<f64>,
+    /// What the policy node counted.
+    pub policy: PolicyReport,
     /// What was expected and is not so; empty when all holds.
     pub broken: Vec<String>,
     #[serde(skip)]
@@ -56,6 +69,7 @@ pub struct Scorer<'a> {
     period_s: f64,
     stand_height_m: f64,
     lost_at: Option<u64>,
+    policy: PolicyReport,
 }
 
 impl<'a> Scorer<'a> {
@@ -68,6 +82,7 @@ impl<'a> Scorer<'a> {
             period_s: period_ns as f64 * 1e-9,
             stand_height_m,
             lost_at: None,
+            policy: PolicyReport::default(),
         }
     }
 
@@ -75,6 +90,13 @@ impl<'a> Scorer<'a> {
     #[must_use]
     pub fn lost_at(mut self, step: Option<u64>) -> Self {
         self.lost_at = step;
+        self
+    }
+
+    /// What the policy node of policy 0 counted.
+    #[must_use]
+    pub fn policy(mut self, report: PolicyReport) -> Self {
+        self.policy = report;
         self
     }
 
@@ -105,6 +127,12 @@ impl<'a> Scorer<'a> {
         score.faults =
             FAULTS.iter().filter(|row| seen >> row.fault as u8 & 1 == 1).map(|row| row.code.into()).collect();
         score.mode = steps.last().map_or_else(String::new, |s| s.mode.name().to_owned());
+        score.policy.clone_from(&self.policy);
+        if let Some(from) = self.changed() {
+            let before = (BEFORE_S / self.period_s) as u64;
+            score.max_target_step_rad = target_step(steps, from..u64::MAX);
+            score.target_step_before_rad = target_step(steps, from.saturating_sub(before)..from);
+        }
         score.broken = self.broken(&score, refusals);
         score.passed = score.broken.is_empty() != self.scenario.expect.fails;
         score
@@ -188,6 +216,13 @@ impl<'a> Scorer<'a> {
         sums.map(|sum| (judged > 0).then(|| sum / f64::from(judged)))
     }
 
+    /// The step of the first event that changes who computes the targets.
+    fn changed(&self) -> Option<u64> {
+        let changes = |e: &&Event| matches!(e, Event::Swap { .. } | Event::OffboardCut { .. });
+        let at_s = self.scenario.events.iter().filter(changes).map(Event::at_s).reduce(f64::min)?;
+        Some((at_s / self.period_s).round() as u64)
+    }
+
     /// The step at which the first event takes something away from the drives or from what judges them, or at which the
     /// script stops the robot.
     fn lost(&self) -> Option<u64> {
@@ -195,7 +230,12 @@ impl<'a> Scorer<'a> {
             Event::Kill { target, .. } | Event::Stop { target, .. } => {
                 matches!(target, Participant::Control | Participant::Bridge)
             }
-            Event::FlipCommandBit { .. } | Event::Push { .. } | Event::Friction { .. } => false,
+            Event::FlipCommandBit { .. }
+            | Event::Push { .. }
+            | Event::Friction { .. }
+            | Event::PolicyLate { .. }
+            | Event::Swap { .. }
+            | Event::OffboardCut { .. } => false,
             _ => true,
         };
         let event = self.scenario.events.iter().find(lost).map(Event::at_s);
@@ -230,6 +270,9 @@ impl<'a> Scorer<'a> {
         most("rmse_vy", expect.rmse_vy, score.rmse_vy);
         most("rmse_wz", expect.rmse_wz, score.rmse_wz);
         most("falls", expect.falls.map(|f| f as f64), Some(score.falls as f64));
+        most("max_target_step_rad", expect.max_target_step_rad, score.max_target_step_rad);
+        let excess = expect.max_target_step_rad.map(|_| f64::from(score.policy.transition_excess_rad));
+        most("transition_excess_rad", excess.map(|_| 1e-5), excess);
         most("t_damp_ms", expect.t_damp_ms, score.t_damp_ms);
         most("stale_accepted", expect.stale_accepted.map(|n| n as f64), Some(score.stale_accepted as f64));
         let again = score.t_damp_ms.map(|_| score.stiff_after_damp as f64);
@@ -239,6 +282,22 @@ impl<'a> Scorer<'a> {
         }
         if expect.falls.is_some() && score.stand_s.is_none() {
             broken.push("stand: the robot never stood up".into());
+        }
+        let offboard = score.policy.offboard.as_ref();
+        for (what, expected, found) in [
+            ("deadline_missed", expect.deadline_missed, Some(score.policy.deadline_missed)),
+            ("fallbacks", expect.fallbacks, offboard.map(|o| o.fallbacks)),
+            ("returns", expect.returns, offboard.map(|o| o.returns)),
+        ] {
+            if expected.is_some() && expected != found {
+                broken.push(format!("{what}: expected {expected:?}, found {found:?}"));
+            }
+        }
+        if let Some(expected) = &expect.swap {
+            let swap = score.policy.swap.as_ref();
+            if swap.map(|s| &s.outcome) != Some(expected) {
+                broken.push(format!("swap: expected {expected}, found {swap:?}"));
+            }
         }
         if let Some(mode) = expect.mode.as_ref().filter(|mode| **mode != score.mode) {
             broken.push(format!("mode: expected {mode}, found {}", score.mode));
@@ -254,4 +313,10 @@ impl<'a> Scorer<'a> {
         }
         broken
     }
+}
+
+/// Largest step of a target within `span` while a policy was followed.
+fn target_step(steps: &[StepTrace], span: std::ops::Range<u64>) -> Option<f64> {
+    let followed = steps.iter().filter(|s| span.contains(&s.step) && s.mode == RobotMode::Policy);
+    followed.map(|s| s.target_step_rad).reduce(f64::max)
 }

@@ -1,15 +1,15 @@
 //! One robot, one scenario, and the cores that belong to them, built the same way in every composition.
 use sinew_bridge::{Bridge, BridgeConfig};
-use sinew_control::{Control, ControlConfig, MotionSource, PolicyTiming};
-use sinew_inference::{Model, NativeEngine, Source as ModelSource};
-use sinew_policy::{Policy, PolicyConfig};
+use sinew_control::{Control, ControlConfig, Degrade, Fallback, MotionSource, OnMiss, PolicyTiming};
+use sinew_inference::{Model, NativeEngine, Source as ModelSource, manifest};
+use sinew_policy::{Policy, PolicyConfig, Remote, RemoteConfig, SlotConfig};
 use sinew_robot::Robot;
 use sinew_twin::{Twin, TwinConfig};
-use sinew_wire::Source;
+use sinew_wire::{Source, robot_id};
 use std::sync::Arc;
 
 use crate::engine::{BuiltIn, Engine, EngineError, Engines};
-use crate::scenario::Scenario;
+use crate::scenario::{Event, Scenario};
 
 /// Ticks from one motion frame to the next, and from the state it was computed from to the tick it enters.
 const MOTION_DECIMATION: u64 = 10;
@@ -41,6 +41,10 @@ pub struct Setup {
     pub name: String,
     /// Verified models, by policy number.
     pub models: Vec<Model>,
+    /// Models that a scenario swaps in, in the order of its events; or why one cannot be read.
+    pub incoming: Vec<Result<Model, String>>,
+    /// The model that runs on another machine.
+    pub offboard: Option<Model>,
     pub seed: u64,
     pub noise_scale: f64,
     pub latency_ticks: u64,
@@ -81,6 +85,22 @@ impl SetupError {
     }
 }
 
+/// What control does when outputs of `model` do not come, as its manifest declares.
+fn degrade(model: &Model) -> Degrade {
+    Degrade {
+        on_miss: match model.manifest.runtime.on_miss {
+            manifest::OnMiss::Hold => OnMiss::Hold,
+            manifest::OnMiss::Damp => OnMiss::Damp,
+            manifest::OnMiss::Fault => OnMiss::Fault,
+        },
+        misses_max: model.manifest.runtime.misses_max,
+        fallback: match model.manifest.safety.fallback {
+            manifest::Fallback::Stand => Fallback::Stand,
+            manifest::Fallback::Damp => Fallback::Damp,
+        },
+    }
+}
+
 impl Setup {
     /// Reads the named manifests; nothing is built yet.
     ///
@@ -97,6 +117,8 @@ impl Setup {
             robot,
             name: name.into(),
             models,
+            incoming: Vec::new(),
+            offboard: None,
             seed: 1,
             noise_scale: 1.0,
             latency_ticks: 0,
@@ -119,6 +141,15 @@ impl Setup {
         setup.latency_ticks = scenario.latency_ticks;
         setup.engine = scenario.engine;
         setup.solver_iterations = scenario.solver_iterations;
+        for event in &scenario.events {
+            if let Event::Swap { model, .. } = event {
+                let model = Model::load(source, &format!("{model}.model.toml"));
+                setup.incoming.push(model.map_err(|e| e.to_string()));
+            }
+        }
+        if let Some(plan) = &scenario.offboard {
+            setup.offboard = Some(Model::load(source, &format!("{}.model.toml", plan.model))?);
+        }
         for number in 0..setup.models.len() {
             setup.policy(number, 1)?;
         }
@@ -136,6 +167,7 @@ impl Setup {
     pub fn control(&self, boot_id: u32) -> Result<Control, SetupError> {
         let mut config = ControlConfig::new(&self.robot, &self.name, boot_id, self.robot.limits());
         config.policies = (0..self.models.len()).map(|i| self.policy_timing(i)).collect();
+        config.degrades = self.models.iter().map(degrade).collect();
         config.sources =
             [(Source::AUTOSTART, 10), (Source::CMD_VEL, 50), (Source::SCENARIO, 90), (Source::DRIVE, 100)]
                 .map(|(source, priority)| MotionSource { source, priority })
@@ -158,6 +190,14 @@ impl Setup {
     pub fn policy(&self, number: usize, boot_id: u32) -> Result<Policy, SetupError> {
         let count = self.models.len();
         let model = self.models.get(number).ok_or(SetupError::NoPolicy { number, count })?;
+        self.policy_of(model, number, boot_id)
+    }
+
+    /// `model` as policy `number`, its golden vectors run.
+    ///
+    /// # Errors
+    /// Why it does not fit this robot.
+    pub fn policy_of(&self, model: &Model, number: usize, boot_id: u32) -> Result<Policy, SetupError> {
         let engine = NativeEngine::new(model)
             .map_err(|e| SetupError::Compile { file: model.file.clone(), error: e.to_string() })?;
         let joints: Vec<String> = self.robot.joint_names().map(str::to_owned).collect();
@@ -176,6 +216,24 @@ impl Setup {
             boot_id,
         };
         Ok(Policy::verified(model, Box::new(engine), &config)?.0)
+    }
+
+    /// The robot's side of a policy slot: in a hand-over no target moves further in one run than its joint could.
+    #[must_use]
+    pub fn slot_config(&self, number: usize, decimation: u64) -> SlotConfig {
+        let run_s = decimation as f64 * self.robot.period_ns as f64 * 1e-9;
+        let most = |joint: &sinew_robot::Joint| (joint.limits.dq_max_rad_s * run_s) as f32;
+        let latency = self.policy_timing(number).latency_ticks;
+        SlotConfig {
+            transition_rad: self.robot.joints.iter().map(most).collect(),
+            latency_ticks: u32::try_from(latency).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// Another machine as policy `number` of this robot.
+    #[must_use]
+    pub fn remote(&self, config: RemoteConfig, number: usize) -> Remote {
+        Remote::new(config, robot_id(&self.name), number as u8, self.robot.period_ns)
     }
 
     fn policy_timing(&self, number: usize) -> PolicyTiming {

@@ -90,6 +90,7 @@ impl Control {
         }
         self.active_policy = Some(policy);
         self.activation = self.activation.wrapping_add(1);
-        self.slots.activate(policy, self.activation, *timing, state.header.step);
+        let degrade = self.config.degrades.get(usize::from(policy)).copied().unwrap_or_default();
+        self.slots.activate(policy, self.activation, *timing, degrade, state.header.step);
     }
 }

@@ -1,10 +1,12 @@
 //! What is wrong, and what follows by itself.
 use sinew_estimator::{Estimate, Status};
 use sinew_guard::{RobotEvent, Severity, worst};
+use sinew_robot::OnLoss;
 use sinew_wire::{ActuatorState, LeaseRefusal, LinkState, RobotMode, StepTime};
 
 use super::Control;
 use crate::arming::{Arming, Want};
+use crate::degrade::{Fallback, Missed};
 use crate::faults;
 use crate::policy_slots::PolicyNews;
 
@@ -16,8 +18,10 @@ impl Control {
         let upright = -estimate.projected_gravity[2];
         self.findings.tilt_rad = upright.clamp(-1.0, 1.0).acos();
         self.findings.policy_missed = news == PolicyNews::Missed;
-        self.findings.policy_fault = news == PolicyNews::Fault;
-        self.findings.policy_lost = self.active_policy.is_some() && self.slots.is_lost();
+        let active = self.active_policy.is_some();
+        self.findings.policy_fault =
+            news == PolicyNews::Fault || active && self.slots.missed() == Missed::Fault;
+        self.findings.policy_lost = active && self.slots.is_lost();
         self.findings.link_missing = self.mode.is_powered() && !Arming::is_ours(state, self.config.boot_id);
         let estimator = estimate.health.status;
         self.findings.upright_needed = match self.mode {
@@ -43,7 +47,11 @@ impl Control {
         } else if self.findings.link_missing {
             self.event(RobotEvent::LinkDown, state);
         }
-        self.damp_if_policy_is_lost(state);
+        let policy_over = self.findings.policy_lost || self.findings.policy_fault;
+        let damps = self.slots.fallback() == Fallback::Damp || self.config.on_policy_loss == OnLoss::Damping;
+        if policy_over && self.mode == RobotMode::Policy && damps {
+            self.event(RobotEvent::Fault(Severity::Damp), state);
+        }
         let severity = worst(self.faults);
         if severity > Severity::Warn {
             self.event(RobotEvent::Fault(severity), state);
@@ -106,7 +114,9 @@ impl Control {
         match news {
             PolicyNews::Fresh => self.event(RobotEvent::Policy, state),
             PolicyNews::Fault => self.end_policy(),
-            PolicyNews::Missed if self.slots.is_lost() => self.end_policy(),
+            PolicyNews::Missed if matches!(self.slots.missed(), Missed::Lost | Missed::Fault) => {
+                self.end_policy();
+            }
             _ => return,
         }
         if self.mode != RobotMode::Policy {

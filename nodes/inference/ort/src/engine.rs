@@ -1,62 +1,28 @@
-//! One model on ONNX Runtime: inputs written in place, outputs allocated once.
+//! One model on ONNX Runtime: f32 inputs written in place, outputs allocated once, the rest converted at the seam.
 
-use ort::ep;
-use ort::memory::Allocator;
-use ort::session::builder::GraphOptimizationLevel;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
 use ort::session::{HasSelectedOutputs, OutputSelector, RunOptions, Session, SessionInputValue};
-use ort::value::Tensor;
+use ort::value::Outlet;
 use sinew_inference::{Engine, EngineIo, Model, RunError, TensorInfo};
 
+use crate::builder::engine_key;
+use crate::cache::EngineCache;
+use crate::config::ProviderConfig;
+use crate::diagnose::Machine;
+use crate::foreign::assignment;
+use crate::placement::{Placement, PlacementError};
+use crate::profile::{self, ProfileFile};
+use crate::provider::Provider;
+use crate::refusal::OrtEngineError;
 use crate::runtime::Runtime;
+use crate::session::{GraphBytes, Settings, build, preflight};
+use crate::tensors::{InputTensor, element, output_tensor, read_output, takes};
 
-/// Something that executes nodes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Provider {
-    /// The library's own CPU kernels.
-    Cpu,
-}
-
-impl Provider {
-    /// Name in reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Cpu => "CPU",
-        }
-    }
-}
-
-/// Why a model does not run on this library.
-#[derive(Debug, thiserror::Error)]
-pub enum OrtEngineError {
-    /// Without a named provider the library would choose one itself.
-    #[error("no provider was named; expected at least one; name Provider::Cpu")]
-    NoProvider,
-    /// The library refused the graph or a setting.
-    #[error(
-        "onnxruntime {version}: {reason}; check the graph with `sinew model check`, or use engine = [\"native\"]"
-    )]
-    Session {
-        /// Version of the library.
-        version: String,
-        /// What it said.
-        reason: String,
-    },
-    /// The library sees other tensors than the manifest.
-    #[error(
-        "onnxruntime {version}: the session has the {direction}s {found}; expected {expected}; export the model again"
-    )]
-    Tensors {
-        /// Version of the library.
-        version: String,
-        /// `input` or `output`.
-        direction: &'static str,
-        /// Names found.
-        found: String,
-        /// Names expected.
-        expected: String,
-    },
-}
+/// Runs measured after warm-up at most, and for how long at most.
+const MEASURED_RUNS: usize = 200;
+const MEASURED_TIME: Duration = Duration::from_secs(2);
 
 /// A session with its tensors.
 pub struct OrtEngine {
@@ -64,54 +30,152 @@ pub struct OrtEngine {
     io: EngineIo,
     session: Session,
     options: RunOptions<HasSelectedOutputs>,
-    inputs: Vec<Tensor<f32>>,
+    inputs: Vec<InputTensor>,
     outputs: Vec<Vec<f32>>,
 }
 
 impl OrtEngine {
-    /// Builds the engine of a checked model; `providers` in order of preference.
+    /// Builds the engine of a checked model; `providers` in order of preference, the last is the weakest allowed.
     pub fn new(runtime: &Runtime, model: &Model, providers: &[Provider]) -> Result<Self, OrtEngineError> {
-        let io = EngineIo { inputs: model.inputs(), outputs: model.outputs() };
-        Self::with_io(runtime, &model.graph_bytes, &io, providers)
+        let config = ProviderConfig::of(providers);
+        Self::build(runtime, &GraphBytes::of(model), &io_of(model), &config, None)
     }
 
-    /// Builds the engine of any graph whose tensors all have the shapes in `io`.
+    /// Builds the engine of any graph whose tensors all have the types and shapes in `io`.
     pub fn with_io(
         runtime: &Runtime,
         graph: &[u8],
         io: &EngineIo,
         providers: &[Provider],
     ) -> Result<Self, OrtEngineError> {
+        Self::build(runtime, &GraphBytes::whole(graph), io, &ProviderConfig::of(providers), None)
+    }
+
+    /// Builds the engine by configuration, its providers registered and unproven; TensorRT's engines are taken from
+    /// `engines`, never built.
+    pub fn build(
+        runtime: &Runtime,
+        graph: &GraphBytes,
+        io: &EngineIo,
+        config: &ProviderConfig,
+        engines: Option<&EngineCache>,
+    ) -> Result<Self, OrtEngineError> {
+        Self::build_with(runtime, graph, io, config, engines, None)
+    }
+
+    /// Builds the engine and proves where it runs: record of the session, profile of the warm-up, time per run. What
+    /// is not as the configuration wants it is an error, never a slower engine.
+    pub fn proven(
+        runtime: &Runtime,
+        graph: &GraphBytes,
+        io: &EngineIo,
+        config: &ProviderConfig,
+        engines: Option<&EngineCache>,
+    ) -> Result<(Self, Placement), OrtEngineError> {
+        let file = ProfileFile::new();
+        let mut engine = Self::build_with(runtime, graph, io, config, engines, Some(file.prefix()))?;
         let version = runtime.version();
+        let misplaced = |error: PlacementError| OrtEngineError::Placement { version: version.clone(), error };
+        let unread = |reason: String| OrtEngineError::Profile {
+            version: version.clone(),
+            folder: std::env::temp_dir().display().to_string(),
+            reason,
+        };
+        let call = |name: &str| runtime.call(name);
+        let weights = graph.weights(&version)?;
+        let recorded = assignment(&engine.session)
+            .map_err(|reason| OrtEngineError::Session { version: version.clone(), reason });
+        let mut placement =
+            recorded.map(|s| Placement::of_assignment(&version, config, &s, &weights, &call))?;
+        placement.judge_assignment().map_err(misplaced)?;
+        let runs = config.warmup.max(1);
+        let first_us = engine.warm_up(runs, &version)?;
+        engine.session.end_profiling().map_err(|e| unread(e.to_string()))?;
+        let profile = file.read().map_err(unread)?;
+        let kernels = profile::parse(&profile, runs, &call).map_err(|e| unread(e.to_string()))?;
+        placement.judge_kernels(kernels).map_err(misplaced)?;
+        let times = engine.measure(&version)?;
+        placement.judge_times(first_us, times).map_err(misplaced)?;
+        engine.name = format!("onnxruntime {version} ({})", placement.summary());
+        Ok((engine, placement))
+    }
+
+    fn build_with(
+        runtime: &Runtime,
+        graph: &GraphBytes,
+        io: &EngineIo,
+        config: &ProviderConfig,
+        engines: Option<&EngineCache>,
+        profile: Option<PathBuf>,
+    ) -> Result<Self, OrtEngineError> {
+        let version = runtime.version();
+        let choices = preflight(runtime, config, &io.inputs)?;
+        let prepared = match (config.providers.iter().any(|p| p == Provider::TensorRt.key()), engines) {
+            (false, _) => None,
+            (true, None) => return Err(OrtEngineError::NoCache),
+            (true, Some(cache)) => {
+                let key = engine_key(runtime, graph, config, &Machine::here())?;
+                Some(cache.prepared(&key)?)
+            }
+        };
+        let settings = Settings {
+            config,
+            tensorrt: config.tensorrt.run_options(),
+            profile,
+            forbid_compiling: prepared.is_some(),
+        };
+        let session = match &prepared {
+            Some(prepared) => {
+                build(runtime, &GraphBytes::whole(prepared.context.as_slice()), &choices, &settings)?
+            }
+            None => build(runtime, graph, &choices, &settings)?,
+        };
         let failed =
             |e: ort::Error| OrtEngineError::Session { version: version.clone(), reason: e.to_string() };
-        let first = providers.first().ok_or(OrtEngineError::NoProvider)?;
-        let session = session(runtime, graph, providers).map_err(&failed)?;
-        let inputs =
-            in_session_order("input", &version, session.inputs().iter().map(|o| o.name()), &io.inputs)?;
-        let outputs =
-            in_session_order("output", &version, session.outputs().iter().map(|o| o.name()), &io.outputs)?;
-        let tensor = |info: &TensorInfo| {
-            let shape: Vec<i64> = info.shape.iter().map(|d| *d as i64).collect();
-            let mut tensor = Tensor::<f32>::new(&Allocator::default(), shape)?;
-            tensor.extract_tensor_mut().1.fill(0.0);
-            Ok(tensor)
-        };
+        let inputs = in_session_order("input", &version, session.inputs(), &io.inputs)?;
+        let outputs = in_session_order("output", &version, session.outputs(), &io.outputs)?;
         let mut selector = OutputSelector::default();
         for info in &outputs {
-            selector = selector.preallocate(info.name.clone(), tensor(info).map_err(&failed)?);
+            selector = selector.preallocate(info.name.clone(), output_tensor(info).map_err(&failed)?);
         }
         let options = RunOptions::new().map_err(&failed)?.with_outputs(selector);
-        let input_tensors = inputs.iter().map(tensor).collect::<Result<Vec<_>, _>>().map_err(&failed)?;
-        let output_values = outputs.iter().map(|info| vec![0.0; info.len()]).collect();
+        let tensors = inputs.iter().map(InputTensor::new).collect::<Result<Vec<_>, _>>().map_err(&failed)?;
+        let first = choices.first().map_or("", |c| c.key());
         Ok(Self {
-            name: format!("onnxruntime {version} ({})", first.name()),
+            name: format!("onnxruntime {version} ({first})"),
+            outputs: outputs.iter().map(|info| vec![0.0; info.len()]).collect(),
             io: EngineIo { inputs, outputs },
             session,
             options,
-            inputs: input_tensors,
-            outputs: output_values,
+            inputs: tensors,
         })
+    }
+
+    /// The first run's time, us, after `runs` runs on zeros.
+    fn warm_up(&mut self, runs: u32, version: &str) -> Result<f64, OrtEngineError> {
+        let mut first_us = f64::NAN;
+        for run in 0..runs {
+            let began = Instant::now();
+            self.run().map_err(|error| OrtEngineError::WarmUp {
+                version: version.to_owned(),
+                run: run + 1,
+                runs,
+                reason: error.to_string(),
+            })?;
+            if run == 0 {
+                first_us = began.elapsed().as_secs_f64() * 1e6;
+            }
+        }
+        Ok(first_us)
+    }
+
+    fn measure(&mut self, version: &str) -> Result<Vec<f64>, OrtEngineError> {
+        let until = Instant::now() + MEASURED_TIME;
+        let mut times_us = Vec::with_capacity(MEASURED_RUNS);
+        while times_us.is_empty() || (times_us.len() < MEASURED_RUNS && Instant::now() < until) {
+            times_us.push(self.warm_up(1, version)?);
+        }
+        Ok(times_us)
     }
 
     fn failure(&self, reason: String) -> RunError {
@@ -119,45 +183,43 @@ impl OrtEngine {
     }
 }
 
-/// One thread, no spinning (a spinning pool starves the control loop), each provider by name.
-fn session(runtime: &Runtime, graph: &[u8], providers: &[Provider]) -> Result<Session, ort::Error> {
-    let dispatch: Vec<_> = providers
-        .iter()
-        .map(|provider| match provider {
-            Provider::Cpu => ep::CPU::default().with_arena_allocator(true).build().error_on_failure(),
-        })
-        .collect();
-    let builder = Session::builder(runtime.environment())?
-        .with_optimization_level(GraphOptimizationLevel::All)?
-        .with_intra_threads(1)?
-        .with_inter_threads(1)?
-        .with_intra_op_spinning(false)?
-        .with_inter_op_spinning(false)?
-        .with_execution_providers(dispatch)?;
-    let mut builder = builder;
-    builder.commit_from_memory(graph)
+/// Tensors of a model as its manifest pins them.
+pub fn io_of(model: &Model) -> EngineIo {
+    EngineIo { inputs: model.inputs(), outputs: model.outputs() }
 }
 
-/// The tensors in the session's own order; both sides must have the same.
-fn in_session_order<'a>(
+/// The tensors in the session's own order; both sides must have the same names, types and shapes.
+fn in_session_order(
     direction: &'static str,
     version: &str,
-    session: impl Iterator<Item = &'a str>,
+    session: &[Outlet],
     wanted: &[TensorInfo],
 ) -> Result<Vec<TensorInfo>, OrtEngineError> {
-    let names: Vec<&str> = session.collect();
-    let ordered: Vec<TensorInfo> =
-        names.iter().filter_map(|name| wanted.iter().find(|info| info.name == **name)).cloned().collect();
-    if ordered.len() == names.len() && names.len() == wanted.len() {
-        return Ok(ordered);
+    let find = |o: &Outlet| wanted.iter().find(|info| info.name == o.name()).cloned();
+    let ordered: Vec<TensorInfo> = session.iter().filter_map(find).collect();
+    if ordered.len() != session.len() || session.len() != wanted.len() {
+        let found: Vec<&str> = session.iter().map(Outlet::name).collect();
+        let expected: Vec<&str> = wanted.iter().map(|info| info.name.as_str()).collect();
+        return Err(OrtEngineError::Tensors {
+            version: version.to_owned(),
+            direction,
+            found: found.join(", "),
+            expected: expected.join(", "),
+        });
     }
-    let expected: Vec<&str> = wanted.iter().map(|info| info.name.as_str()).collect();
-    Err(OrtEngineError::Tensors {
-        version: version.to_owned(),
-        direction,
-        found: names.join(", "),
-        expected: expected.join(", "),
-    })
+    for (outlet, info) in session.iter().zip(&ordered) {
+        let (element, found) = element(outlet.dtype());
+        if element != Some(info.element) || !takes(outlet.dtype(), &info.shape) {
+            return Err(OrtEngineError::Tensor {
+                version: version.to_owned(),
+                direction,
+                tensor: info.name.clone(),
+                found,
+                expected: format!("{} {:?}", info.element, info.shape),
+            });
+        }
+    }
+    Ok(ordered)
 }
 
 impl Engine for OrtEngine {
@@ -170,30 +232,31 @@ impl Engine for OrtEngine {
     }
 
     fn input_mut(&mut self, index: usize) -> &mut [f32] {
-        self.inputs.get_mut(index).map_or(&mut [], |tensor| tensor.extract_tensor_mut().1)
+        self.inputs.get_mut(index).map_or(&mut [], InputTensor::seam)
     }
 
     fn run(&mut self) -> Result<(), RunError> {
-        let inputs: Vec<SessionInputValue<'_>> = self.inputs.iter().map(Into::into).collect();
+        let mut broken = false;
+        for (index, input) in self.inputs.iter_mut().enumerate() {
+            input.fill(index)?;
+            broken |= input.seam().iter().any(|v| v.is_nan());
+        }
+        let inputs: Vec<SessionInputValue<'_>> = self.inputs.iter().map(InputTensor::value).collect();
         let mut reason = None;
         match self.session.run_with_options(inputs.as_slice(), &self.options) {
             Err(error) => reason = Some(error.to_string()),
             Ok(results) => {
                 for (info, values) in self.io.outputs.iter().zip(&mut self.outputs) {
-                    let found = results.get(&info.name).map(|v| v.try_extract_tensor::<f32>());
-                    match found {
-                        Some(Ok((_, found))) if found.len() == values.len() => values.copy_from_slice(found),
-                        Some(Ok((shape, _))) => {
-                            reason = Some(format!(
-                                "`{}` has shape {shape:?}, expected {:?}",
-                                info.name, info.shape
-                            ));
-                        }
-                        Some(Err(error)) => reason = Some(error.to_string()),
-                        None => reason = Some(format!("`{}` is missing", info.name)),
+                    let found = results.get(&info.name).ok_or_else(|| format!("`{}` is missing", info.name));
+                    if let Err(wrong) = found.and_then(|value| read_output(value, info, values)) {
+                        reason = Some(wrong);
                     }
                 }
             }
+        }
+        if broken {
+            // The library's LSTM turns a NaN into ordinary numbers; a broken measurement must not look healthy.
+            self.outputs.iter_mut().for_each(|values| values.fill(f32::NAN));
         }
         reason.map_or(Ok(()), |reason| Err(self.failure(reason)))
     }

@@ -1,20 +1,53 @@
 //! ONNX Runtime behind the [`Engine`](sinew_inference::Engine) seam, opened at run time.
 //!
 //! [`Places`] says where a library may lie, [`fetch()`] gets the one version this room is tested with by pip,
-//! [`Runtime`] opens it once per process, [`OrtEngine`] runs a model on it: one thread, no spinning, every
-//! provider named, so that nothing falls back to another in silence.
+//! [`Runtime`] opens it once per process, [`OrtEngine`] runs a model on it. [`ProviderConfig`] says on which
+//! [`Provider`]s, and [`OrtEngine::proven`] proves it: a [`Placement`] or a refusal that names what is missing.
+//! [`EngineCache`] keeps TensorRT's prepared engines; [`doctor`] looks at the machine.
 //! A run allocates inside the foreign library (some 25 times), so it stays off the real-time thread.
 //!
-//! May be touched: pinned version and hashes (together), providers, session settings.
-//! This and the MuJoCo room are the only two that open foreign libraries.
+//! May be touched: pinned version and hashes (together), rows of providers, session settings.
+//! This and the MuJoCo room are the only two that open foreign libraries; all `unsafe` is in `foreign/`.
 //! Invariant: an engine is named after the library and provider it really runs on.
 
+mod builder;
+mod cache;
+mod config;
+mod diagnose;
+mod dispatch;
+pub mod doctor;
+mod elf;
 mod engine;
+mod fatbin;
 mod fetch;
+mod foreign;
+mod libraries;
+mod placement;
 mod places;
+mod profile;
+mod provider;
+mod refusal;
 mod runtime;
+mod session;
+mod tensorrt;
+mod tensors;
+mod weights;
 
-pub use engine::{OrtEngine, OrtEngineError, Provider};
+pub use builder::{TensorRtBuilder, engine_key, tensorrt_version};
+pub use cache::{Built, CONTEXT, CacheError, EngineBuilder, EngineCache, EngineKey, Prepared};
+pub use config::{Choice, ConfigError, Plugin, ProviderConfig};
+pub use diagnose::{Cause, Machine, architectures, diagnose};
+pub use elf::{Dynamic, ElfError};
+pub use engine::{OrtEngine, io_of};
+pub use fatbin::Architectures;
 pub use fetch::{FetchError, VERSION, fetch};
+pub use foreign::{AssignedNode, CudaDevice, CudaDriver, DriverError, RawSession, Subgraph};
+pub use libraries::{LoaderPath, Missing, missing};
+pub use placement::{GoldenProof, Placement, PlacementError, Share, Timing};
 pub use places::{NotFound, Places};
-pub use runtime::{OpenError, Runtime};
+pub use profile::Kernels;
+pub use provider::{NameError, Provider};
+pub use refusal::OrtEngineError;
+pub use runtime::{OLDEST_MINOR, OpenError, Runtime};
+pub use session::{GraphBytes, preflight};
+pub use tensorrt::{Profile, TensorRt, TensorRtError};

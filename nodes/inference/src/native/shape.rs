@@ -5,6 +5,50 @@ pub(super) fn len(shape: &[usize]) -> usize {
     shape.iter().product()
 }
 
+/// Number of values of a shape, unless that overflows.
+pub(super) fn checked_len(shape: &[usize]) -> Option<usize> {
+    shape.iter().try_fold(1usize, |n, d| n.checked_mul(*d))
+}
+
+/// Where each value of the tensor of shape `from` with its axes in the order `order` is found in it.
+pub(super) fn transpose_table(from: &[usize], order: &[usize]) -> Vec<usize> {
+    let strides = strides(from);
+    let pick = |values: &[usize]| -> Vec<usize> {
+        order.iter().map(|axis| values.get(*axis).copied().unwrap_or(0)).collect()
+    };
+    strided_table(&pick(from), &pick(&strides), 0)
+}
+
+/// Distance of neighbours along each axis.
+fn strides(shape: &[usize]) -> Vec<usize> {
+    let mut stride = 1;
+    let mut strides = vec![0; shape.len()];
+    for (size, slot) in shape.iter().zip(&mut strides).rev() {
+        *slot = stride;
+        stride *= size;
+    }
+    strides
+}
+
+/// Values before, along and behind an axis.
+pub(super) fn split_at_axis(shape: &[usize], axis: usize) -> (usize, usize, usize) {
+    let outer = shape.iter().take(axis).product();
+    let size = shape.get(axis).copied().unwrap_or(1);
+    (outer, size, shape.iter().skip(axis + 1).product())
+}
+
+/// Where the values of `picks` along an axis are found.
+pub(super) fn pick_table(from: &[usize], axis: usize, picks: &[usize]) -> Vec<usize> {
+    let (outer, size, inner) = split_at_axis(from, axis);
+    let mut table = Vec::with_capacity(outer * picks.len() * inner);
+    for o in 0..outer {
+        for pick in picks {
+            table.extend((0..inner).map(|i| (o * size + pick) * inner + i));
+        }
+    }
+    table
+}
+
 /// Result shape of an element-wise operator by the NumPy rule, or `None` when the shapes do not fit.
 pub(super) fn broadcast(a: &[usize], b: &[usize]) -> Option<Vec<usize>> {
     let rank = a.len().max(b.len());

@@ -3,6 +3,9 @@
 pub mod graph;
 mod inventory;
 pub mod protobuf;
+mod read;
+mod tensor;
+mod write;
 
 pub use graph::{
     Attribute, AttributeValue, Constant, ConstantData, Dimension, Graph, GraphError, Node, Port,

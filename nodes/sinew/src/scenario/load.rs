@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::report::Row;
-use crate::engines::AllEngines;
+use crate::physics_engines::AllEngines;
 
 /// A scenario and what it runs on.
 #[derive(Debug)]

@@ -7,8 +7,8 @@ use sinew_rt::fast_path::{FastPath, Publisher};
 use sinew_rt::frame_queue::FrameQueue;
 use sinew_runner::{ChildSpec, Event, Events, Options, Supervisor};
 use sinew_stack::{
-    BodyVelocity, LockstepPlan, Outcome, Participant, Participants, ProcessEvent, ScheduledEvent, Scorer,
-    Script, Trace, resolve,
+    BodyVelocity, LockstepPlan, Outcome, Participant, Participants, PolicyReport, ProcessEvent,
+    ScheduledEvent, Scorer, Script, Trace, resolve,
 };
 use sinew_wire::{ActuatorState, MAX_FRAME, PolicyCommand, RobotMode, RobotState, Stage};
 use std::path::{Path, PathBuf};
@@ -172,6 +172,9 @@ impl<'a> Harness<'a> {
         self.supervisor.signal_all(Signal::SIGCONT);
         self.supervisor.signal_all(Signal::SIGTERM);
         self.wait_for_result("bridge")?;
+        if !self.loaded.setup.models.is_empty() {
+            self.wait_for_result("policy")?;
+        }
         self.judge()
     }
 
@@ -315,8 +318,8 @@ impl<'a> Harness<'a> {
     fn judge(mut self) -> Result<(Outcome, Trace, Vec<u32>)> {
         let mut trace = trace_file::read(&self.run_dir.path().join("trace.bin"))?;
         let robot = &self.loaded.setup.robot;
-        let scorer =
-            Scorer::new(&self.loaded.scenario, robot.period_ns, robot.postures.stand.height_m).lost_at(self.lost_at);
+        let scorer = Scorer::new(&self.loaded.scenario, robot.period_ns, robot.postures.stand.height_m)
+            .lost_at(self.lost_at);
         self.heard.sort_by_key(|h| h.step);
         let mut heard = self.heard.iter().peekable();
         let mut timed = self.policy_us.iter().peekable();
@@ -337,6 +340,9 @@ impl<'a> Harness<'a> {
             step.faults = known.faults;
         }
         let twin = self.result("twin").context("twin left no result")?;
+        let report: PolicyReport =
+            self.result("policy").and_then(|r| serde_json::from_value(r).ok()).unwrap_or_default();
+        let scorer = scorer.policy(report);
         let bridge = self.result("bridge").unwrap_or_default();
         let refusals: Vec<String> = bridge["refusals"]
             .as_array()

@@ -10,7 +10,7 @@ pub struct Params {
 }
 
 /// Every parameter a node may be given.
-const KNOWN: [&str; 15] = [
+const KNOWN: [&str; 18] = [
     "robot",
     "description",
     "model",
@@ -26,6 +26,9 @@ const KNOWN: [&str; 15] = [
     "solver_iterations",
     "latency_ticks",
     "use_sim_time",
+    "offboard",
+    "offboard_wait_ticks",
+    "offboard_max_age_ms",
 ];
 
 impl Params {

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use super::keys;
 use super::params::Params;
-use crate::engines::AllEngines;
+use crate::physics_engines::AllEngines;
 
 /// Value of the parameter `engine` for a robot that stands still by itself, in no physics.
 pub const NO_ENGINE: &str = "none";

@@ -3,7 +3,7 @@ use anyhow::{Context, Result, bail};
 use sinew_ports::{BusMessage, Kind, VirtualBusPort};
 use sinew_rt::clock;
 use sinew_rt::thread::priority;
-use sinew_stack::{Participants, ProcessEvent, ScheduledEvent, StepTrace, Trace, resolve};
+use sinew_stack::{Participants, ProcessEvent, ScheduledEvent, StepTrace, TargetMeter, Trace, resolve};
 use sinew_twin::{HostFrames, Replies, Twin, TwinConfig};
 use sinew_wire::WatchTime;
 use std::path::PathBuf;
@@ -29,6 +29,7 @@ struct World<'a> {
     host: Vec<HostFrames>,
     replies: Vec<Replies>,
     trace: Trace,
+    targets: TargetMeter,
     /// Wall time and step of the last pace mark, for the real-time factor.
     pace: (WatchTime, u64),
     rtf: f64,
@@ -56,6 +57,7 @@ pub fn run(site: &NodeSite) -> Result<()> {
         host: (0..buses).map(|_| HostFrames::new()).collect(),
         replies: (0..buses).map(|_| Replies::new()).collect(),
         trace: Trace::default(),
+        targets: TargetMeter::new(&site.setup.robot),
         pace: (clock::now(), 0),
         rtf: 0.0,
         stop: false,
@@ -280,7 +282,11 @@ impl World<'_> {
 
     fn note(&mut self) {
         if self.site.scenario.is_some() {
-            self.trace.steps.push(StepTrace::of(&self.twin, self.site.setup.robot.joints.len()));
+            self.trace.steps.push(StepTrace::of(
+                &self.twin,
+                self.site.setup.robot.joints.len(),
+                &mut self.targets,
+            ));
         }
     }
 
