@@ -6,6 +6,7 @@ mod bench;
 mod cli;
 mod client;
 mod drive;
+mod engines;
 mod model;
 mod model_explain;
 mod model_import;

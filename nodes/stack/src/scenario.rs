@@ -69,11 +69,11 @@ pub struct Scenario {
 fn one() -> u64 {
     1
 }
-fn one_usize() -> usize {
-    1
-}
 fn half() -> f64 {
     0.5
+}
+fn one_usize() -> usize {
+    1
 }
 fn one_f64() -> f64 {
     1.0
@@ -329,7 +329,7 @@ pub struct Expect {
     #[serde(default)]
     pub watchdog: Option<bool>,
     /// Largest step of a joint's position target at the drives while a policy is followed, from the first swap or cut of
-    /// the other machine on, rad per tick.
+    /// the other machine until the last is over, rad. The robot's transition limits are what this is to be held against.
     #[serde(default)]
     pub max_target_step_rad: Option<f64>,
     /// How the swap must have ended: `done` or `refused`.

@@ -20,8 +20,13 @@ const STOOD_FOR_S: f64 = 0.5;
 /// A base below this share of its standing height has fallen, also on its feet.
 const FALL_SHARE: f64 = 0.5;
 
+/// What a bounded step may be beyond its bound, rad.
+const ROUNDING_RAD: f64 = 1e-5;
 /// Time before a change that is looked at for comparison, s.
 const BEFORE_S: f64 = 2.0;
+
+/// Time after one that is looked at, too: the other machine takes half a second to come back, and blends, s.
+const AFTER_CHANGE_S: f64 = 1.5;
 
 /// Figures of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -49,7 +54,7 @@ pub struct Score {
     /// Forged or outdated commands that a bridge took.
     pub stale_accepted: u64,
     /// Largest step of a joint's position target at the drives while a policy was followed, rad, from the first swap or
-    /// cut of the other machine on; `None` without one.
+    /// cut of the other machine until the last is over; `None` without one.
     pub max_target_step_rad: Option<f64>,
     /// The same in the two seconds before: what the policy does by itself.
     pub target_step_before_rad: Option<f64>,
@@ -128,10 +133,10 @@ impl<'a> Scorer<'a> {
             FAULTS.iter().filter(|row| seen >> row.fault as u8 & 1 == 1).map(|row| row.code.into()).collect();
         score.mode = steps.last().map_or_else(String::new, |s| s.mode.name().to_owned());
         score.policy.clone_from(&self.policy);
-        if let Some(from) = self.changed() {
-            let before = (BEFORE_S / self.period_s) as u64;
-            score.max_target_step_rad = target_step(steps, from..u64::MAX);
-            score.target_step_before_rad = target_step(steps, from.saturating_sub(before)..from);
+        if let Some(span) = self.changing() {
+            let before = span.start.saturating_sub((BEFORE_S / self.period_s) as u64)..span.start;
+            score.max_target_step_rad = target_step(steps, span);
+            score.target_step_before_rad = target_step(steps, before);
         }
         score.broken = self.broken(&score, refusals);
         score.passed = score.broken.is_empty() != self.scenario.expect.fails;
@@ -216,11 +221,18 @@ impl<'a> Scorer<'a> {
         sums.map(|sum| (judged > 0).then(|| sum / f64::from(judged)))
     }
 
-    /// The step of the first event that changes who computes the targets.
-    fn changed(&self) -> Option<u64> {
-        let changes = |e: &&Event| matches!(e, Event::Swap { .. } | Event::OffboardCut { .. });
-        let at_s = self.scenario.events.iter().filter(changes).map(Event::at_s).reduce(f64::min)?;
-        Some((at_s / self.period_s).round() as u64)
+    /// Steps in which it changes who computes the targets, and a little more.
+    fn changing(&self) -> Option<std::ops::Range<u64>> {
+        let span = |event: &Event| match event {
+            Event::Swap { at_s, shadow_ticks, blend_s, .. } => {
+                Some((*at_s, at_s + *shadow_ticks as f64 * self.period_s + blend_s + AFTER_CHANGE_S))
+            }
+            Event::OffboardCut { at_s, for_s } => Some((*at_s, at_s + for_s + AFTER_CHANGE_S)),
+            _ => None,
+        };
+        let spans = self.scenario.events.iter().filter_map(span);
+        let (from_s, to_s) = spans.reduce(|(a, b), (c, d)| (a.min(c), b.max(d)))?;
+        Some((from_s / self.period_s).round() as u64..(to_s / self.period_s).round() as u64)
     }
 
     /// The step at which the first event takes something away from the drives or from what judges them, or at which the
@@ -271,8 +283,8 @@ impl<'a> Scorer<'a> {
         most("rmse_wz", expect.rmse_wz, score.rmse_wz);
         most("falls", expect.falls.map(|f| f as f64), Some(score.falls as f64));
         most("max_target_step_rad", expect.max_target_step_rad, score.max_target_step_rad);
-        let excess = expect.max_target_step_rad.map(|_| f64::from(score.policy.transition_excess_rad));
-        most("transition_excess_rad", excess.map(|_| 1e-5), excess);
+        // No scenario may expect otherwise.
+        most("transition_excess_rad", Some(ROUNDING_RAD), Some(score.policy.transition_excess_rad.into()));
         most("t_damp_ms", expect.t_damp_ms, score.t_damp_ms);
         most("stale_accepted", expect.stale_accepted.map(|n| n as f64), Some(score.stale_accepted as f64));
         let again = score.t_damp_ms.map(|_| score.stiff_after_damp as f64);

@@ -139,8 +139,6 @@ impl Setup {
         setup.seed = scenario.seed;
         setup.noise_scale = scenario.noise_scale;
         setup.latency_ticks = scenario.latency_ticks;
-        setup.engine = scenario.engine;
-        setup.solver_iterations = scenario.solver_iterations;
         for event in &scenario.events {
             if let Event::Swap { model, .. } = event {
                 let model = Model::load(source, &format!("{model}.model.toml"));
@@ -150,6 +148,8 @@ impl Setup {
         if let Some(plan) = &scenario.offboard {
             setup.offboard = Some(Model::load(source, &format!("{}.model.toml", plan.model))?);
         }
+        setup.engine = scenario.engine;
+        setup.solver_iterations = scenario.solver_iterations;
         for number in 0..setup.models.len() {
             setup.policy(number, 1)?;
         }

@@ -144,6 +144,37 @@ fn a_wrong_file_is_refused_with_its_place() {
         ("robot: quad", "robot: quad\nrobots: {biped: {polcies: []}}", &["line 3", "polcies"]),
         ("robot: quad", "robot: quad\nrobots: {biped: {policies: []}}", &["robots.biped", "goals.policy"]),
         ("falls: 0", "rmse_vx: -1", &["expect.rmse_vx", "-1"]),
+        (
+            "kind: stop, at_s: 3, for_s: 1, target: bridge",
+            "kind: policy_late, at_s: 3, runs: 0",
+            &["events.runs", "0"],
+        ),
+        (
+            "kind: stop, at_s: 3, for_s: 1, target: bridge",
+            "kind: swap, at_s: 3, model: ../x, shadow_ticks: 9, blend_s: 1",
+            &["events.model", "../x"],
+        ),
+        (
+            "kind: stop, at_s: 3, for_s: 1, target: bridge",
+            "kind: swap, at_s: 3, model: x, shadow_ticks: 0, blend_s: 1",
+            &["events.shadow_ticks", "0"],
+        ),
+        (
+            "kind: stop, at_s: 3, for_s: 1, target: bridge",
+            "kind: offboard_cut, at_s: 3, for_s: 1",
+            &["events.kind", "offboard"],
+        ),
+        (
+            "duration_s: 5",
+            "offboard: {model: x, delay_ms: 5, loss: 1.5, wait_ticks: 0, max_age_ms: 60}\nduration_s: 5",
+            &["offboard.loss", "0 to 1", "1.5"],
+        ),
+        (
+            "duration_s: 5",
+            "latency_ticks: 5\noffboard: {model: x, delay_ms: 5, loss: 0, wait_ticks: 5, max_age_ms: 60}\nduration_s: 5",
+            &["offboard.wait_ticks", "0 to 4", "5"],
+        ),
+        ("falls: 0", "swap: maybe", &["expect.swap", "done, refused", "maybe"]),
         ("falls: 0", "fails: true", &["expect.fails", "an assertion"]),
     ];
     for (right, wrong, said) in table {

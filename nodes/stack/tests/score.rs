@@ -3,7 +3,7 @@
 mod support;
 
 use sinew_guard::Fault;
-use sinew_stack::{Scenario, Score, Scorer, StepTrace, Trace};
+use sinew_stack::{OffboardReport, PolicyReport, Scenario, Score, Scorer, StepTrace, SwapReport, Trace};
 use sinew_wire::RobotMode;
 
 const PERIOD_NS: u64 = 2_000_000;
@@ -177,6 +177,68 @@ fn a_negative_control_passes_when_its_run_fails() {
     let mut bad = trace;
     bad.steps[1700].trunk_contact = true;
     assert!(judge(&scenario, &bad).passed);
+}
+
+/// A run in which a policy is swapped, the other machine cut, a run late; each claim about it is judged by its own figure.
+#[test]
+fn what_the_policy_node_counts_is_held_against_the_expectation() {
+    let text = "name: t
+robot: quad
+policies: [quad_walk]
+duration_s: 6
+latency_ticks: 7
+offboard: {model: quad_walk, delay_ms: 5, loss: 0.05, wait_ticks: 6, max_age_ms: 60}
+events:
+  - {kind: swap, at_s: 3, model: x, shadow_ticks: 100, blend_s: 0.2}
+  - {kind: offboard_cut, at_s: 3.5, for_s: 0.2}
+expect:
+  max_target_step_rad: 0.4
+  swap: done
+  deadline_missed: 1
+  fallbacks: 1
+  returns: 2
+";
+    let scenario = support::parse(text);
+    let report = PolicyReport {
+        deadline_missed: 1,
+        swap: Some(SwapReport { outcome: "done".into(), ..SwapReport::default() }),
+        offboard: Some(OffboardReport { fallbacks: 1, returns: 2, ..OffboardReport::default() }),
+        ..PolicyReport::default()
+    };
+    let step = |step: u64| StepTrace {
+        step,
+        mode: RobotMode::Policy,
+        // Before and after the changes anything goes.
+        target_step_rad: if (1500..2600).contains(&step) { 0.3 } else { 0.9 },
+        ..StepTrace::default()
+    };
+    let trace = Trace { steps: (0..3000).map(step).collect() };
+    let judge = |trace: &Trace, report: PolicyReport| {
+        Scorer::new(&scenario, PERIOD_NS).policy(report).judge(trace, 0, &[])
+    };
+    let score = judge(&trace, report.clone());
+    assert!(score.passed, "{:?}", score.broken);
+    assert_eq!((score.max_target_step_rad, score.target_step_before_rad), (Some(0.3), Some(0.9)));
+    let mut jump = trace.clone();
+    jump.steps[1800].target_step_rad = 0.41;
+    assert_eq!(broken(&judge(&jump, report.clone())), ["max_target_step_rad"]);
+    // Nobody follows a policy then.
+    jump.steps[1800].mode = RobotMode::Stand;
+    assert!(judge(&jump, report.clone()).passed);
+    type Plant = fn(&mut PolicyReport);
+    let plants: [(&str, Plant); 6] = [
+        ("transition_excess_rad", |r| r.transition_excess_rad = 0.01),
+        ("swap", |r| r.swap = Some(SwapReport::refused("x"))),
+        ("swap", |r| r.swap = None),
+        ("deadline_missed", |r| r.deadline_missed = 0),
+        ("fallbacks", |r| r.offboard.as_mut().unwrap().fallbacks = 0),
+        ("returns", |r| r.offboard = Some(OffboardReport { fallbacks: 1, ..OffboardReport::default() })),
+    ];
+    for (what, plant) in plants {
+        let mut report = report.clone();
+        plant(&mut report);
+        assert_eq!(broken(&judge(&trace, report)), [what]);
+    }
 }
 
 /// Swings by `size` about the asked velocity, once in `stride_s`, in all three axes.

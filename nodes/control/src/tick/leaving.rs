@@ -1,10 +1,12 @@
 //! Leaving a policy on request: first a stop at zero velocity, then the hand-over.
 //!
 //! A policy that is lost is not asked for anything any more: that way leads through the faults.
-use sinew_guard::RobotEvent;
+use sinew_guard::{Fault, RobotEvent};
+use sinew_robot::OnLoss;
 use sinew_wire::{ActuatorState, RobotMode, StepTime};
 
 use super::Control;
+use crate::degrade::Fallback;
 
 /// A policy that is being stopped, and what follows.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +46,16 @@ impl Control {
         }
         if self.mode != RobotMode::Policy {
             self.leaving = None;
+        }
+    }
+
+    /// A lost policy leads to Damping where the description says that Stand could not catch the robot, or where the
+    /// policy itself declares that.
+    pub(super) fn damp_if_policy_is_lost(&mut self, state: &ActuatorState) {
+        let lost = self.faults.contains(Fault::PolicyLost) || self.faults.contains(Fault::PolicyFault);
+        let damps = self.config.on_policy_loss == OnLoss::Damping || self.slots.fallback() == Fallback::Damp;
+        if self.mode == RobotMode::Policy && damps && lost {
+            self.event(RobotEvent::Damping, state);
         }
     }
 }

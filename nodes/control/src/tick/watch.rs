@@ -1,12 +1,11 @@
 //! What is wrong, and what follows by itself.
 use sinew_estimator::{Estimate, Status};
 use sinew_guard::{RobotEvent, Severity, worst};
-use sinew_robot::OnLoss;
 use sinew_wire::{ActuatorState, LeaseRefusal, LinkState, RobotMode, StepTime};
 
 use super::Control;
 use crate::arming::{Arming, Want};
-use crate::degrade::{Fallback, Missed};
+use crate::degrade::Missed;
 use crate::faults;
 use crate::policy_slots::PolicyNews;
 
@@ -47,11 +46,7 @@ impl Control {
         } else if self.findings.link_missing {
             self.event(RobotEvent::LinkDown, state);
         }
-        let policy_over = self.findings.policy_lost || self.findings.policy_fault;
-        let damps = self.slots.fallback() == Fallback::Damp || self.config.on_policy_loss == OnLoss::Damping;
-        if policy_over && self.mode == RobotMode::Policy && damps {
-            self.event(RobotEvent::Fault(Severity::Damp), state);
-        }
+        self.damp_if_policy_is_lost(state);
         let severity = worst(self.faults);
         if severity > Severity::Warn {
             self.event(RobotEvent::Fault(severity), state);

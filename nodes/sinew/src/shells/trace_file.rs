@@ -25,8 +25,8 @@ pub fn write(path: &Path, trace: &Trace) -> Result<()> {
             s.stiff,
             s.watchdogs,
             s.pushes,
-            u64::from(s.held),
             s.target_step_rad.to_bits(),
+            u64::from(s.held),
         ];
         for word in words {
             bytes.extend_from_slice(&word.to_le_bytes());
@@ -55,8 +55,8 @@ pub fn read(path: &Path) -> Result<Trace> {
             stiff,
             watchdogs,
             pushes,
-            held,
             target_step,
+            held,
         ] = *w;
         StepTrace {
             step,
@@ -69,8 +69,8 @@ pub fn read(path: &Path) -> Result<Trace> {
             stiff,
             watchdogs,
             pushes,
-            held: held != 0,
             target_step_rad: f64::from_bits(target_step),
+            held: held != 0,
             ..StepTrace::default()
         }
     });
