@@ -32,7 +32,10 @@ fn the_bench_of_a_policy_measures_every_subject() {
     for network in [&result, &result["mlp"], &result["mlp_1m"]] {
         for subject in ["native", "onnxruntime", "raw", "node_native", "node_onnxruntime"] {
             for key in ["p50_us", "p99_us", "max_us"] {
-                assert!(network[subject][key].as_f64().is_some_and(|us| us > 0.0), "{subject} {key}: {result}");
+                assert!(
+                    network[subject][key].as_f64().is_some_and(|us| us > 0.0),
+                    "{subject} {key}: {result}"
+                );
             }
         }
     }
