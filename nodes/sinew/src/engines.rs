@@ -5,7 +5,7 @@
 use sinew_inference::manifest::EngineKind;
 use sinew_inference::{Engine, Model, NativeEngine};
 use sinew_inference_ort::{
-    EngineCache, GraphBytes, GoldenProof, OrtEngine, Placement, Places, ProviderConfig, Runtime, io_of,
+    EngineCache, GraphBytes, OrtEngine, Placement, Places, ProviderConfig, Runtime, io_of,
 };
 use std::path::{Path, PathBuf};
 
@@ -54,7 +54,8 @@ pub fn make_kind(model: &Model, kind: EngineKind) -> Result<Made, String> {
     }
 }
 
-fn has(kind: EngineKind) -> bool {
+/// Was this program built with that engine?
+pub fn has(kind: EngineKind) -> bool {
     match kind {
         EngineKind::Native | EngineKind::OnnxRuntime => true,
         EngineKind::Tract => cfg!(feature = "tract"),
@@ -63,7 +64,8 @@ fn has(kind: EngineKind) -> bool {
 
 fn onnxruntime(model: &Model) -> Result<Made, String> {
     let folder = Path::new(&model.file).parent().unwrap_or(Path::new("."));
-    let config = ProviderConfig::of_manifest(&model.manifest, folder).map_err(|e| format!("{}: {e}", model.file))?;
+    let config =
+        ProviderConfig::of_manifest(&model.manifest, folder).map_err(|e| format!("{}: {e}", model.file))?;
     let runtime = Runtime::find_or_fetch(&Places::of_process()).map_err(|e| e.to_string())?;
     let cache = EngineCache::new(prepared_dir());
     let (engine, placement) =
@@ -74,5 +76,8 @@ fn onnxruntime(model: &Model) -> Result<Made, String> {
 
 #[cfg(not(feature = "tract"))]
 fn tract(model: &Model) -> Result<Made, String> {
-    Err(format!("{}: engine tract: this program was built without it; build with --features tract", model.file))
+    Err(format!(
+        "{}: engine tract: this program was built without it; build with --features tract",
+        model.file
+    ))
 }

@@ -32,8 +32,7 @@ pub struct GraphBytes {
 impl GraphBytes {
     /// The graph of a checked model.
     pub fn of(model: &Model) -> Self {
-        let shared = |(name, bytes): &(String, Vec<u8>)| (name.clone(), Arc::from(bytes.as_slice()));
-        Self { onnx: model.graph_bytes.clone(), external: model.external.iter().map(shared).collect() }
+        Self { onnx: model.graph_bytes.clone(), external: model.external.clone() }
     }
 
     /// What its nodes read, from the file itself; the library's refusal when there is no file to speak of.
