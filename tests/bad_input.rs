@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a failing set-up is a failing test
 mod support;
 use std::path::{Path, PathBuf};
-use support::run;
+use support::{run, sinew};
 
 fn quad() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("launch/robots/quad")
@@ -21,7 +21,10 @@ fn copy(from: &Path, to: &Path) {
 }
 
 fn refused(args: &[&str], said: &[&str]) {
-    let output = run(args);
+    judge(args, &run(args), said);
+}
+
+fn judge(args: &[&str], output: &std::process::Output, said: &[&str]) {
     let text =
         format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(!output.status.success(), "{args:?} was accepted:\n{text}");
@@ -48,9 +51,49 @@ fn scenario_files() {
 }
 
 #[test]
+fn what_is_chosen_over_a_scenario_file() {
+    let walk = "tests/scenarios/short_walk.yaml";
+    refused(&["scenario", walk, "--robot", "snake"], &["short_walk.yaml", "robots.snake", "quad"]);
+    refused(&["scenario", walk, "--engine", "bullet"], &["bullet", "rapier", "mujoco"]);
+    refused(&["scenario", walk, "--latency-ticks", "1000"], &["latency_ticks", "0 to 100", "1000"]);
+    refused(&["scenario", walk, "--solver-iterations", "0"], &["solver_iterations", "1 to 64"]);
+    // Truth is at hand in one thread alone.
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("aided.yaml");
+    let text = std::fs::read_to_string(walk).unwrap();
+    std::fs::write(&file, format!("policy_body_velocity: truth\n{text}")).unwrap();
+    refused(
+        &["scenario", file.to_str().unwrap(), "--compose", "processes"],
+        &["aided.yaml", "policy_body_velocity", "inline"],
+    );
+}
+
+/// A library that was named is the one, or none; what it lacks is said by its name.
+#[test]
+fn physics_libraries() {
+    let args = ["scenario", "tests/scenarios/short_walk.yaml", "--engine", "mujoco"];
+    let named = |library: &Path, said: &[&str]| {
+        let output = sinew().args(args).env("SINEW_MUJOCO", library).output().unwrap();
+        judge(&args, &output, said);
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path().join("libmujoco.so");
+    named(&at, &["engine mujoco", "libmujoco.so", "SINEW_MUJOCO", "rapier"]);
+    std::fs::write(&at, "no library").unwrap();
+    named(&at, &["engine mujoco", "libmujoco.so", "expected a libmujoco"]);
+    let source = dir.path().join("empty.c");
+    std::fs::write(&source, "int nothing;\n").unwrap();
+    let built =
+        std::process::Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&at).arg(&source).status();
+    assert!(built.unwrap().success());
+    named(&at, &["libmujoco.so", "no symbol mj_versionString", "3.17.0"]);
+}
+
+#[test]
 fn launch_arguments_and_files() {
     refused(&["up", "robto:=a"], &["robto"]);
     refused(&["up", "seed"], &["seed", ":="]);
+    refused(&["up", "engine:=bullet"], &["engine", "bullet", "mujoco"]);
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("wrong.launch.xml");
     std::fs::write(&file, "<launch>\n  <nod pkg=\"sinew\"/>\n</launch>\n").unwrap();
@@ -84,4 +127,26 @@ fn robot_model_and_policy() {
     refused(&["model", "check", hash.join(model).to_str().unwrap()], &["sha256"]);
     let swapped = edit("swapped", model, "\"FR_hip\", \"FR_thigh\"", "\"FR_thigh\", \"FR_hip\"");
     up(&swapped, &["golden"]);
+
+    let check = |name: &str, from: &str, to: &str, said: &[&str]| {
+        let path = edit(name, model, from, to).join(model);
+        refused(&["model", "check", path.to_str().unwrap()], said);
+    };
+    check(
+        "degrees",
+        "default_pos = [0.0, 0.8",
+        "default_pos = [0.0, 45.8",
+        &["joints.default_pos", "degrees"],
+    );
+    check("key", "deadline_ms", "deadline_us", &["runtime.deadline_us", "deadline_ms"]);
+    check("twice", "\"FR_hip\", \"FR_thigh\"", "\"FR_hip\", \"FR_hip\"", &["joints.order[1]", "again"]);
+    // A robot with other joints than the policy moves.
+    let other = edit("other", "quad.xml", "\"FL_calf\"", "\"FL_shin\"");
+    for file in ["robot.yaml", "quad.xml"] {
+        let path = other.join(file);
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, text.replace("FL_calf", "FL_shin")).unwrap();
+    }
+    let path = other.join(model);
+    refused(&["model", "check", path.to_str().unwrap()], &["FAILED   joints", "`FL_calf`", "FL_shin"]);
 }

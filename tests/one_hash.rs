@@ -46,11 +46,38 @@ fn every_composition_gives_the_same_hash() {
     assert_eq!(inline, hash(&[WALK, "--compose", "processes"]).0, "processes on a loaded machine");
 }
 
+/// The foreign engine keeps the promise, too; its library is found, or fetched by pip.
+#[test]
+fn every_composition_gives_the_same_hash_in_mujoco() {
+    let engine = ["--engine", "mujoco"];
+    let of = |more: &[&str]| hash(&[&[WALK], &engine[..], more].concat());
+    let (inline, result) = of(&[]);
+    assert_eq!((&result["engine"], &result["robot"]), (&"mujoco".into(), &"quad".into()));
+    assert!(result["physics_share"].as_f64().is_some_and(|share| share > 0.0 && share < 1.0), "{result}");
+    assert_eq!(inline, of(&[]).0, "a second run");
+    assert_eq!(inline, of(&["--compose", "processes"]).0, "processes");
+    assert_ne!(inline, of(&["--seed", "2"]).0, "another seed");
+    assert_ne!(inline, hash(&[WALK]).0, "the other engine");
+}
+
 #[test]
 fn another_seed_and_one_flipped_bit_each_change_it() {
     let (walk, _) = hash(&[WALK]);
     assert_ne!(walk, hash(&[WALK, "--seed", "2"]).0);
     assert_ne!(walk, hash(&[FLIPPED]).0);
+}
+
+/// Late runs, a swap and another machine are the policy process's own business; they come out alike all the same.
+#[test]
+fn what_changes_behind_a_policy_keeps_the_hash_too() {
+    for file in ["deadline/ten", "swap/walk_swap", "offboard/lossy_then_cut"] {
+        let file = format!("tests/scenarios/{file}.yaml");
+        let (inline, found) = hash(&[&file]);
+        let (processes, same) = hash(&[&file, "--compose", "processes"]);
+        assert_eq!(inline, processes, "{file}");
+        assert_eq!(found["policy"]["offboard"], same["policy"]["offboard"], "{file}");
+        assert_eq!(found["policy"]["deadline_missed"], same["policy"]["deadline_missed"], "{file}");
+    }
 }
 
 /// A fault file each for a killed process, a stopped one and a lying link; the whole folder is for the long run.

@@ -177,6 +177,18 @@ wire_enum! {
     }
 }
 wire_enum! {
+    /// What a policy's network ran on.
+    Provider {
+        /// The built-in executor.
+        Native = 0,
+        /// ONNX Runtime on the processor.
+        Cpu = 1,
+        Cuda = 2, TensorRt = 3,
+        /// Any other that a configuration names.
+        Other = 4,
+    }
+}
+wire_enum! {
     /// Health of the state estimate.
     EstimatorStatus { Initialising = 0, Healthy = 1, Degraded = 2, Invalid = 3, }
 }

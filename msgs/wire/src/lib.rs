@@ -28,7 +28,8 @@ pub use frame::NO_POLICY;
 pub use frame::{
     ActuatorCommand, ActuatorCommandBody, ActuatorState, ActuatorStateBody, Body, ContactSample, DecodeError,
     EncodeError, Frame, ImuSample, JointCommand, JointState, MotionCommand, MotionCommandBody, NoJoint,
-    PolicyCommand, PolicyCommandBody, RobotJoint, RobotState, RobotStateBody, SensorFrame, SensorFrameBody,
+    PolicyCommand, PolicyCommandBody, PolicyFlags, RobotJoint, RobotState, RobotStateBody, SensorFrame,
+    SensorFrameBody,
 };
 pub use header::{FrameId, Header, MAGIC, VERSION};
 pub use layout::fnv1a;

@@ -57,7 +57,17 @@ fn golden_bytes() {
     robot.body.robot_mode = RobotMode::Policy as u8;
     robot.joints.push(RobotJoint { q_rad: 1.5, ..Default::default() });
     let mut policy = PolicyCommand { header: header(), ..Default::default() };
-    policy.body.status = PolicyStatus::Targets as u8;
+    policy.body = PolicyCommandBody {
+        activation: 3,
+        model_hash: 0x7346_4f91,
+        policy: 1,
+        status: PolicyStatus::Targets as u8,
+        provider: Provider::TensorRt as u8,
+        flags: PolicyFlags::DEADLINE_MISSED | PolicyFlags::CHUNK,
+        run_us: 4_321,
+        age_us: 20_000,
+        ahead_us: 0,
+    };
     policy.joints.push(JointCommand::impedance(0.1, 0.0, 0.0, 40.0, 1.0));
     let mut motion = MotionCommand { header: header(), ..Default::default() };
     motion.body.velocity = [0.5, 0.0, -0.25];
@@ -135,6 +145,20 @@ fn each_lie_has_its_reason() {
     assert!(matches!(
         ActuatorCommand::decode(&encoded(&unknown_intent)),
         Err(DecodeError::Variant(v)) if v.enumeration == "Intent" && v.found == 77
+    ));
+    let mut policy = PolicyCommand::default();
+    policy.body.provider = 5;
+    assert!(matches!(
+        PolicyCommand::decode(&encoded(&policy)),
+        Err(DecodeError::Variant(v)) if v.enumeration == "Provider" && v.found == 5
+    ));
+    policy.body.provider = Provider::Native as u8;
+    policy.body.flags = PolicyFlags::KNOWN;
+    assert!(PolicyCommand::decode(&encoded(&policy)).is_ok());
+    policy.body.flags = PolicyFlags::KNOWN + 1;
+    assert!(matches!(
+        PolicyCommand::decode(&encoded(&policy)),
+        Err(DecodeError::Variant(v)) if v.enumeration == "PolicyFlags"
     ));
     let mut unknown_mode = golden_command();
     unknown_mode.joints[1].mode = 200;

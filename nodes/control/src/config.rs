@@ -1,9 +1,10 @@
 //! What control needs of a robot, read off the description once.
 use sinew_guard::Limits;
-use sinew_robot::{Leg, Robot};
+use sinew_robot::{Leg, OnLoss, Robot};
 use sinew_wire::robot_id;
 
 use crate::arbiter::MotionSource;
+use crate::degrade::Degrade;
 pub use crate::policy_slots::PolicyTiming;
 
 /// Gains of standing and of the moves to and from it.
@@ -14,6 +15,13 @@ pub struct StandGains {
     /// N m s/rad.
     pub kd: f64,
 }
+
+/// Share of a standing foot's load at which a foot in the air counts as standing, and below which a standing one counts
+/// as lifted.
+const CONTACT_ON_SHARE: f64 = 0.53;
+const CONTACT_OFF_SHARE: f64 = 0.40;
+/// Standard gravity, m/s^2.
+pub(crate) const GRAVITY_M_S2: f64 = 9.81;
 
 /// Control's share of a robot description, and who may move it.
 #[derive(Clone, Debug)]
@@ -28,6 +36,10 @@ pub struct ControlConfig {
     pub limits_hash: u64,
     pub legs: Vec<Leg>,
     pub mass_kg: f64,
+    /// Centre of mass in the standing posture, base frame, m.
+    pub centre_of_mass_m: [f64; 3],
+    /// Inertial sensors that sit where the first one does: only these can stand in for it.
+    pub imus: Vec<usize>,
     /// rad, in the robot's joint order.
     pub stand_posture_rad: Vec<f64>,
     /// rad, in the robot's joint order.
@@ -35,6 +47,8 @@ pub struct ControlConfig {
     pub stand: StandGains,
     pub stand_up_s: f64,
     pub lie_down_s: f64,
+    /// Shortest time in which Stand takes over from a policy, s: about half a step.
+    pub catch_s: f64,
     /// Tilt beyond which the robot goes to Damping, rad.
     pub tilt_limit_rad: f64,
     pub battery_warn_v: f64,
@@ -47,8 +61,14 @@ pub struct ControlConfig {
     pub command_rate: [f32; 3],
     /// Largest distance of a policy's first target from the measured position, rad.
     pub first_action_max_rad: f32,
+    /// Time a policy is given to stop at zero velocity before it is left on request, s.
+    pub stop_first_s: f64,
+    /// What follows when a policy is lost.
+    pub on_policy_loss: OnLoss,
     /// By policy number.
     pub policies: Vec<PolicyTiming>,
+    /// By policy number; one that is left out has the default.
+    pub degrades: Vec<Degrade>,
     pub sources: Vec<MotionSource>,
     pub estimator: sinew_estimator::Config,
 }
@@ -74,7 +94,15 @@ impl ControlConfig {
     /// Values of `robot`, named `name` in frames, guarded by `limits`.
     #[must_use]
     pub fn new(robot: &Robot, name: &str, boot_id: u32, limits: Limits) -> Self {
-        let radius = robot.feet.first().map_or(0.0, |f| f.radius_m);
+        let imu_position_m = robot.imus.first().map_or([0.0; 3], |imu| imu.base_from_imu.position_m);
+        let load_n = robot.total_mass_kg() * GRAVITY_M_S2 / robot.feet.len().max(1) as f64;
+        let estimator = sinew_estimator::Config {
+            foot_radius_m: robot.feet.first().map_or(0.0, |f| f.radius_m),
+            imu_position_m,
+            contact_on_n: CONTACT_ON_SHARE * load_n,
+            contact_off_n: CONTACT_OFF_SHARE * load_n,
+            ..Default::default()
+        };
         Self {
             robot: robot_id(name),
             boot_id,
@@ -83,11 +111,18 @@ impl ControlConfig {
             limits,
             legs: robot.legs.clone(),
             mass_kg: robot.total_mass_kg(),
+            centre_of_mass_m: robot.centre_of_mass_m(&robot.postures.stand.q_rad),
+            imus: (0..robot.imus.len())
+                .filter(|i| {
+                    robot.imus.get(*i).is_some_and(|imu| imu.base_from_imu.position_m == imu_position_m)
+                })
+                .collect(),
             stand_posture_rad: robot.postures.stand.q_rad.clone(),
             lie_posture_rad: robot.postures.lie.q_rad.clone(),
             stand: StandGains { kp: robot.stand.kp, kd: robot.stand.kd },
             stand_up_s: robot.stand.stand_up_s,
             lie_down_s: robot.stand.lie_down_s,
+            catch_s: robot.stand.catch_s,
             tilt_limit_rad: robot.protection.tilt_limit_rad,
             battery_warn_v: robot.protection.battery.voltage_warn_v,
             battery_min_v: robot.protection.battery.voltage_min_v,
@@ -95,9 +130,12 @@ impl ControlConfig {
             command_max: [1.2, 0.5, 1.0],
             command_rate: [4.0, 4.0, 8.0],
             first_action_max_rad: 0.8,
+            stop_first_s: robot.policy.stop_first_ns as f64 * 1e-9,
+            on_policy_loss: robot.policy.on_loss,
             policies: Vec::new(),
+            degrades: Vec::new(),
             sources: Vec::new(),
-            estimator: sinew_estimator::Config { foot_radius_m: radius, ..Default::default() },
+            estimator,
         }
     }
 
@@ -125,6 +163,9 @@ impl ControlConfig {
                     return Err(ConfigError::Policy { policy, field });
                 }
             }
+        }
+        if let Some(policy) = self.degrades.iter().position(|d| d.misses_max == 0) {
+            return Err(ConfigError::Policy { policy, field: "misses_max" });
         }
         self.limits.check().map_err(|e| ConfigError::Limits(e.to_string()))
     }

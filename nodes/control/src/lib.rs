@@ -10,6 +10,7 @@ mod arbiter;
 mod arming;
 mod blend;
 mod config;
+mod degrade;
 mod faults;
 mod feet;
 mod frames;
@@ -22,6 +23,7 @@ mod tick;
 
 pub use arbiter::{Arbiter, MotionSource};
 pub use config::{ConfigError, ControlConfig, PolicyTiming, StandGains};
+pub use degrade::{Degrade, Fallback, Missed, OnMiss};
 pub use policy_slots::PolicySlots;
 pub use posture::Move;
 pub use stand::StandController;

@@ -12,8 +12,6 @@ use crate::stand::{StandController, StandView};
 const POLICY_BLEND_S: f32 = 0.25;
 /// Time over which any other hand-over between two moves takes place, s.
 const HAND_OVER_S: f32 = 0.1;
-/// Shortest time in which Stand takes over from a walking policy, s: about half a step.
-const CATCH_S: f64 = 0.3;
 /// Speed allowed to the joints in that hand-over, rad/s.
 const CATCH_SPEED_RAD_S: f64 = 8.0;
 /// A joint this far from the lying posture is folded first, rad.
@@ -38,6 +36,8 @@ pub struct Motion {
     /// What was sent last, to blend from.
     last: ArrayVec<JointCommand, MAX_JOINTS>,
     from: ArrayVec<JointCommand, MAX_JOINTS>,
+    /// The policy's joints are damped until its next output.
+    damped: bool,
 }
 
 fn measured(state: &ActuatorState) -> impl Iterator<Item = f64> + '_ {
@@ -50,6 +50,7 @@ impl Motion {
             stand: StandController::new(
                 config.stand,
                 config.mass_kg,
+                config.centre_of_mass_m,
                 &config.stand_posture_rad,
                 &config.legs,
             ),
@@ -58,7 +59,17 @@ impl Motion {
             blend: Blend::done(),
             last: ArrayVec::new(),
             from: ArrayVec::new(),
+            damped: false,
         }
+    }
+
+    /// Damps the policy's joints in place of its targets; what comes after is blended in as after any other move.
+    pub fn damp(&mut self, damped: bool) {
+        if self.damped && !damped {
+            self.from.clone_from(&self.last);
+            self.blend = Blend::over(HAND_OVER_S);
+        }
+        self.damped = damped;
     }
 
     /// Prepares for `next`, from where the joints were told to be, or are if nobody told them.
@@ -78,6 +89,7 @@ impl Motion {
             })
             .collect();
         self.phase = Phase::Go;
+        self.damped = false;
         self.from = self.last.clone();
         self.blend = match (before, next) {
             (_, RobotMode::Policy) => Blend::over(POLICY_BLEND_S),
@@ -98,7 +110,7 @@ impl Motion {
             }
             RobotMode::Stand if before == RobotMode::Policy => {
                 self.stand.reset();
-                self.travel.begin(measured(state), self.stand.posture_rad(), CATCH_SPEED_RAD_S, CATCH_S);
+                self.travel.begin(measured(state), self.stand.posture_rad(), CATCH_SPEED_RAD_S, config.catch_s);
             }
             RobotMode::LieDown => {
                 self.travel.begin(from.into_iter(), lie, speed, config.lie_down_s);
@@ -149,7 +161,7 @@ impl Motion {
                     self.travel.begin(from.into_iter(), posture, config.move_speed_rad_s, config.stand_up_s);
                 }
                 let load = if self.phase == Phase::Go { self.travel.share() } else { 0.0 };
-                self.along(config, estimate, load, out);
+                self.along(estimate, load, out);
             }
             RobotMode::Stand => {
                 self.travel.step(dt_s);
@@ -157,16 +169,16 @@ impl Motion {
                 if self.travel.is_done() {
                     let view =
                         StandView { projected_gravity: estimate.projected_gravity, feet_m: &positions };
-                    self.stand.step(&config.legs, &view, dt_s);
-                    self.stand.command(&config.legs, estimate.projected_gravity, 1.0, out);
+                    self.stand.step(&view, dt_s);
+                    self.stand.command(estimate.projected_gravity, 1.0, out);
                 } else {
-                    self.along(config, estimate, 1.0, out);
+                    self.along(estimate, 1.0, out);
                 }
             }
             RobotMode::LieDown => {
                 self.travel.step(dt_s);
                 let load = 1.0 - self.travel.share();
-                self.along(config, estimate, load, out);
+                self.along(estimate, load, out);
             }
             RobotMode::Policy => {
                 out.clear();
@@ -188,6 +200,11 @@ impl Motion {
 
     /// A joint that the policy leaves alone is held where it was when the policy began.
     fn held(&self, config: &ControlConfig, joint: usize, target: &JointCommand) -> JointCommand {
+        if self.damped {
+            // An impedance without stiffness, so that it can be blended from.
+            let kd = config.limits.joints.get(joint).map_or(target.kd, |l| l.safe_command().kd);
+            return JointCommand::impedance(target.q_rad, 0.0, 0.0, 0.0, kd);
+        }
         match self.from.get(joint) {
             Some(from) if target.mode() == JointMode::Disabled => {
                 let (kp, kd) = (config.stand.kp as f32, config.stand.kd as f32);
@@ -198,14 +215,8 @@ impl Motion {
     }
 
     /// The travel's waypoint with stand gains, carrying `load` of the weight.
-    fn along(
-        &self,
-        config: &ControlConfig,
-        estimate: &Estimate,
-        load: f64,
-        out: &mut ArrayVec<JointCommand, MAX_JOINTS>,
-    ) {
-        self.stand.command(&config.legs, estimate.projected_gravity, load, out);
+    fn along(&self, estimate: &Estimate, load: f64, out: &mut ArrayVec<JointCommand, MAX_JOINTS>) {
+        self.stand.command(estimate.projected_gravity, load, out);
         for (i, command) in out.iter_mut().enumerate() {
             let waypoint = self.travel.waypoint(i);
             command.q_rad = waypoint.q_rad as f32;

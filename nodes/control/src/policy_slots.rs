@@ -1,10 +1,9 @@
 //! When a policy's output counts: what was computed from tick k enters tick k + `latency_ticks`, early outputs wait,
-//! late ones are misses, and two misses in a row end the policy.
+//! late ones are misses, and what a row of misses does is declared ([`Degrade`]).
+use crate::degrade::{Degrade, Fallback, Missed};
 use arrayvec::ArrayVec;
 use sinew_wire::{JointCommand, MAX_JOINTS, NO_POLICY, PolicyCommand, PolicyStatus};
 
-/// Misses in a row that end a policy.
-pub const MISSES_ALLOWED: u32 = 1;
 /// Outputs that may wait at once.
 const WAITING: usize = 8;
 
@@ -40,6 +39,7 @@ struct Waiting {
 #[derive(Clone, Debug)]
 pub struct PolicySlots {
     timing: PolicyTiming,
+    degrade: Degrade,
     robot: u32,
     policy: u8,
     activation: u32,
@@ -59,6 +59,7 @@ impl PolicySlots {
             robot,
             policy: NO_POLICY,
             timing: PolicyTiming { decimation: 1, latency_ticks: 1 },
+            degrade: Degrade::default(),
             activation: 0,
             next_due: u64::MAX,
             waiting: ArrayVec::new(),
@@ -69,7 +70,15 @@ impl PolicySlots {
     }
 
     /// Starts `activation` of `policy`, first announced in the robot state of tick `step`.
-    pub fn activate(&mut self, policy: u8, activation: u32, timing: PolicyTiming, step: u64) {
+    pub fn activate(
+        &mut self,
+        policy: u8,
+        activation: u32,
+        timing: PolicyTiming,
+        degrade: Degrade,
+        step: u64,
+    ) {
+        self.degrade = degrade;
         let decimation = timing.decimation.max(1);
         self.timing = PolicyTiming { decimation, latency_ticks: timing.latency_ticks.max(1) };
         (self.policy, self.activation) = (policy, activation);
@@ -129,10 +138,20 @@ impl PolicySlots {
         PolicyNews::Fresh
     }
 
-    /// Two outputs in a row were due and did not come.
+    /// What the outputs that were due and did not come have led to by now.
+    #[must_use]
+    pub fn missed(&self) -> Missed {
+        self.degrade.judge(self.misses_in_row)
+    }
+    /// So many outputs in a row were due and did not come that the policy is lost.
     #[must_use]
     pub fn is_lost(&self) -> bool {
-        self.misses_in_row > MISSES_ALLOWED
+        self.missed() == Missed::Lost
+    }
+    /// What is declared to follow when the policy is lost or has failed.
+    #[must_use]
+    pub fn fallback(&self) -> Fallback {
+        self.degrade.fallback
     }
     /// Targets in force, in the robot's joint order; empty before the first output.
     #[must_use]

@@ -1,7 +1,8 @@
 //! One tick, top to bottom: state in, command out.
 //!
-//! What is found and what follows from it is in `watch`, what is asked for in `requests`, how a state follows
-//! another in `transition`.
+//! What is found and what follows from it is in `watch`, what is asked for in `requests`, how a policy is left in
+//! `leaving`, how a state follows another in `transition`.
+mod leaving;
 mod requests;
 mod transition;
 mod watch;
@@ -17,6 +18,7 @@ use sinew_wire::{
 use crate::arbiter::{Arbiter, Granted};
 use crate::arming::Arming;
 use crate::config::{ConfigError, ControlConfig};
+use crate::degrade::Missed;
 use crate::faults::Findings;
 use crate::motion::Motion;
 use crate::policy_slots::PolicySlots;
@@ -63,6 +65,7 @@ pub struct Control {
     motion: Motion,
     active_policy: Option<u8>,
     activation: u32,
+    leaving: Option<leaving::Leaving>,
     /// Lease epoch under which the first reset step was taken, in this same stop.
     reset_step1: Option<u32>,
     stopping: bool,
@@ -105,6 +108,7 @@ impl Control {
             motion: Motion::new(&config),
             active_policy: None,
             activation: 0,
+            leaving: None,
             reset_step1: None,
             stopping: false,
             last_step: None,
@@ -130,11 +134,12 @@ impl Control {
         self.fall(state);
         self.watch(state, now, news);
         for request in &requests {
-            self.carry_out(request, state);
+            self.carry_out(request, state, now);
         }
+        self.watch_leaving(state, now);
         let slow = if worst(self.faults) == Severity::Degrade { DEGRADED_SPEED } else { 1.0 };
-        let target =
-            if self.mode == RobotMode::Policy { self.arbiter.velocity().map(|v| v * slow) } else { [0.0; 3] };
+        let follows = self.mode == RobotMode::Policy && !self.is_leaving();
+        let target = if follows { self.arbiter.velocity().map(|v| v * slow) } else { [0.0; 3] };
         let velocity = self.ramp.step(target, dt_s as f32);
         self.move_joints(state, &estimate, dt_s);
         self.answer(state);
@@ -161,7 +166,8 @@ impl Control {
 
     fn estimate(&mut self, state: &ActuatorState, dt_s: f64) -> Estimate {
         feet::feet(&self.config.legs, state, &mut self.feet);
-        let imu = state.body.imus().iter().find(|imu| imu.valid == 1).map(|imu| Imu {
+        let mut imus = self.config.imus.iter().filter_map(|i| state.body.imus().get(*i));
+        let imu = imus.find(|imu| imu.valid == 1).map(|imu| Imu {
             gyro_rad_s: imu.gyro_rad_s.map(f64::from),
             accel_m_s2: imu.accel_m_s2.map(f64::from),
         });
@@ -172,6 +178,8 @@ impl Control {
 
     fn move_joints(&mut self, state: &ActuatorState, estimate: &Estimate, dt_s: f64) {
         let joints = &mut self.command.joints;
+        let damped = self.mode == RobotMode::Policy && self.slots.missed() == Missed::Damp;
+        self.motion.damp(damped);
         self.motion.step(self.mode, &self.config, self.slots.targets(), &self.feet, estimate, dt_s, joints);
         let finite = joints.len() == state.joints.len() && joints.iter().all(JointCommand::is_finite);
         if !finite {

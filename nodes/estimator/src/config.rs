@@ -9,16 +9,6 @@ pub struct KinematicsStd {
     pub foot_m: f64,
 }
 
-/// What the estimator may assume of the joint axes of a leg, to follow the rolling of a spherical foot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LegAxes {
-    /// Three joints: the first about body x, the other two parallel to each other and about leg y, all with
-    /// the sign of REP 103. The columns of the foot Jacobian are in this order.
-    RollPitchPitch,
-    /// Nothing is known: feet are points and their rolling counts as slip.
-    Unknown,
-}
-
 /// What one IMU sample is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ImuSampling {
@@ -62,10 +52,10 @@ pub struct Config {
     pub gate_velocity_std_m_s: f64,
     /// Gravity, m/s^2.
     pub gravity_m_s2: f64,
-    /// Radius of the spherical foot whose centre the kinematics give, m.
+    /// Radius of the ball foot whose centre the kinematics give, m; zero where they give a point of the sole.
     pub foot_radius_m: f64,
-    /// Joint axes of a leg.
-    pub leg_axes: LegAxes,
+    /// Where the IMU sits in the base frame, m.
+    pub imu_position_m: [f64; 3],
 
     /// Foot force at which a foot in the air counts as standing, N (probability one half).
     pub contact_on_n: f64,
@@ -154,7 +144,7 @@ impl Default for Config {
             gate_velocity_std_m_s: 0.05,
             gravity_m_s2: 9.81,
             foot_radius_m: 0.022,
-            leg_axes: LegAxes::RollPitchPitch,
+            imu_position_m: [0.0; 3],
             contact_on_n: 20.0,
             contact_off_n: 15.0,
             contact_softness_n: 2.0,
@@ -258,6 +248,9 @@ impl Config {
             ("gate_velocity_std_m_s", self.gate_velocity_std_m_s, 0.0, 1.0),
             ("gravity_m_s2", self.gravity_m_s2, 1.0, 30.0),
             ("foot_radius_m", self.foot_radius_m, 0.0, 0.2),
+            ("imu_position_m.x", self.imu_position_m[0], -5.0, 5.0),
+            ("imu_position_m.y", self.imu_position_m[1], -5.0, 5.0),
+            ("imu_position_m.z", self.imu_position_m[2], -5.0, 5.0),
             ("contact_on_n", self.contact_on_n, 0.1, 1e4),
             ("contact_off_n", self.contact_off_n, 0.1, 1e4),
             ("contact_softness_n", self.contact_softness_n, 0.01, 1e3),

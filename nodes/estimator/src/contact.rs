@@ -96,8 +96,9 @@ mod tests {
     fn feet(force: Option<f64>, z: f64, speed: f64) -> [Option<CleanFoot>; MAX_FEET] {
         let foot = |z, vx| CleanFoot {
             position: Vector3::new(0.0, 0.0, z),
-            jacobian: nalgebra::Matrix3::identity(),
+            spread: nalgebra::Matrix3::identity(),
             velocity: Vector3::new(vx, 0.0, 0.0),
+            turn: Vector3::zeros(),
             force,
         };
         let mut all = [None; MAX_FEET];

@@ -14,7 +14,7 @@ use std::array::from_fn;
 use nalgebra::{Matrix3, Vector3};
 
 use crate::{
-    Config, ConfigError, Diagnostics, Estimate, Health, Input, LegAxes, MAX_FEET, Reason, Status,
+    Config, ConfigError, Diagnostics, Estimate, Health, Input, MAX_FEET, Reason, Status,
     alignment::Alignment,
     contact::{BaseMotion, Contacts},
     covariance::{ATTITUDE, VELOCITY},
@@ -57,7 +57,9 @@ pub struct Estimator {
     resets: u32,
     refused: u64,
     standstills: u64,
-    /// Last place known, and the height of the ground there.
+    /// Where the sensor sits in the base frame, m.
+    lever: Vector3<f64>,
+    /// Last place of the sensor known, and the height of the ground there.
     position: Vector3<f64>,
     ground_z: f64,
     gyro_sum: Vector3<f64>,
@@ -83,6 +85,7 @@ impl Estimator {
             resets: 0,
             refused: 0,
             standstills: 0,
+            lever: config.imu_position_m.into(),
             position: Vector3::zeros(),
             ground_z: 0.0,
             gyro_sum: Vector3::zeros(),
@@ -189,6 +192,9 @@ impl Estimator {
         if let Some(height) = height_over_feet(&clean.feet, loaded, &aligned.rotation, &self.config) {
             if lost.is_some() {
                 self.resets = self.resets.saturating_add(1);
+            } else {
+                let above = aligned.rotation * self.lever;
+                (self.position.x, self.position.y) = (above.x, above.y);
             }
             self.begin(Vector3::new(self.position.x, self.position.y, self.ground_z + height), &aligned);
         }
@@ -305,10 +311,11 @@ impl Estimator {
                     self.ground_z = sum / count - self.config.foot_radius_m;
                 }
                 self.position = filter.position;
-                out.height_above_support_m = filter.position.z - self.ground_z;
-                out.velocity_body_m_s = (filter.rotation.transpose() * filter.velocity).into();
                 let gyro = self.inertial.last().map_or(filter.gyro_bias, |imu| imu.gyro);
-                out.angular_velocity_rad_s = (gyro - filter.gyro_bias).into();
+                let rate = gyro - filter.gyro_bias;
+                out.velocity_body_m_s =
+                    (filter.rotation.transpose() * filter.velocity - rate.cross(&self.lever)).into();
+                out.angular_velocity_rad_s = rate.into();
                 out.health = self.monitor.running(&filter.gyro_bias, &filter.accel_bias, &self.config);
                 filter.rotation
             }
@@ -318,7 +325,11 @@ impl Estimator {
                 if let Some(height) = height_over_feet(&clean.feet, loaded, &rotation, &self.config) {
                     self.position.z = self.ground_z + height;
                 }
-                out.height_above_support_m = self.position.z - self.ground_z;
+                if lost.is_none() {
+                    // The world begins under the base.
+                    let above = rotation * self.lever;
+                    (self.position.x, self.position.y) = (above.x, above.y);
+                }
                 if self.monitor.imu_missing() <= self.config.imu_missing_invalid {
                     out.angular_velocity_rad_s = self.inertial.last().map_or([0.0; 3], |imu| imu.gyro.into());
                 }
@@ -326,7 +337,10 @@ impl Estimator {
                 rotation
             }
         };
-        out.position_m = self.position.into();
+        // The filter's point is the sensor's; what is told is the base.
+        let base = self.position - rotation * self.lever;
+        out.position_m = base.into();
+        out.height_above_support_m = base.z - self.ground_z;
         out.orientation = quaternion(&rotation);
         out.projected_gravity = [-rotation[(2, 0)], -rotation[(2, 1)], -rotation[(2, 2)]];
         out
@@ -370,7 +384,7 @@ fn height_over_feet(
     z.is_finite().then_some(config.foot_radius_m - z)
 }
 
-/// How far a spherical foot rolls in `dt`: its angular rate crossed with the radius from ground to centre.
+/// How far a ball foot rolls in `dt`, m: its angular rate crossed with the radius from ground to centre.
 fn rolling(
     foot: &CleanFoot,
     rate: &Vector3<f64>,
@@ -378,20 +392,7 @@ fn rolling(
     dt: f64,
     config: &Config,
 ) -> Option<Vector3<f64>> {
-    if config.leg_axes == LegAxes::Unknown || config.foot_radius_m == 0.0 {
-        return None;
-    }
-    // both pitch axes are across the two last columns; a stretched leg hides them
-    let j = &foot.jacobian;
-    let across = j.column(1).cross(&j.column(2));
-    let length = across.norm();
-    if length < 1e-4 {
-        return None;
-    }
-    let pitch_axis = across / if across.y < 0.0 { -length } else { length };
-    let joints = j.try_inverse()? * foot.velocity;
-    let shank = rate + Vector3::x() * joints.x + pitch_axis * (joints.y + joints.z);
-    let turning = shank.norm();
-    (turning <= config.gyro_range_rad_s)
-        .then(|| (rotation * shank).cross(&Vector3::z()) * (config.foot_radius_m * dt))
+    let turn = rate + foot.turn;
+    (config.foot_radius_m > 0.0 && turn.norm() <= config.gyro_range_rad_s)
+        .then(|| (rotation * turn).cross(&Vector3::z()) * (config.foot_radius_m * dt))
 }

@@ -201,8 +201,8 @@ impl Filter {
     /// Noise of a foot position, world axes.
     fn foot_noise(&self, foot: &CleanFoot, config: &Config) -> Matrix3<f64> {
         let std = config.kinematics_std;
-        let j = self.rotation * foot.jacobian;
-        j * j.transpose() * (std.joint_rad * std.joint_rad) + Matrix3::identity() * (std.foot_m * std.foot_m)
+        let spread = self.rotation * foot.spread * self.rotation.transpose();
+        spread * (std.joint_rad * std.joint_rad) + Matrix3::identity() * (std.foot_m * std.foot_m)
     }
 
     /// General update from H P (three rows), the innovation covariance and the innovation (estimate minus truth).

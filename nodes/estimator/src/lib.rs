@@ -28,7 +28,7 @@ mod rotation;
 mod slip;
 mod standstill;
 
-pub use config::{Config, ConfigError, ImuSampling, KinematicsStd, LegAxes};
+pub use config::{Config, ConfigError, ImuSampling, KinematicsStd};
 pub use estimate::{Diagnostics, Estimate, Health, Reason, Status};
 pub use estimator::Estimator;
 pub use input::{Foot, Imu, Input};

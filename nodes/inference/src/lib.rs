@@ -9,8 +9,10 @@
 //! This room opens no library, keeps no clock and reads files only through a `Source`, before the robot runs.
 //! Invariant: a model whose every tensor, dimension, joint list and hash is not accounted for does not load.
 
+pub mod conformance;
 pub mod engine;
 pub mod golden;
+pub mod import;
 pub mod manifest;
 pub mod model;
 pub mod native;

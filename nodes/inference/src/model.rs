@@ -6,9 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::engine::TensorInfo;
 use crate::golden::{Golden, GoldenError, Tolerance};
-use crate::manifest::{
-    GraphFile, InputSource, Manifest, ManifestError, Normalize, Precision, StateInit,
-};
+use crate::manifest::{GraphFile, InputSource, Manifest, ManifestError, Normalize, Precision, StateInit};
 use crate::onnx::{Graph, GraphError, Inventory};
 use crate::source::{Source, SourceError};
 use crate::stats::StatsError;
@@ -129,7 +127,8 @@ impl Model {
             .iter()
             .map(|named| Ok((named.file.clone(), Arc::from(hashed(source, &file, named)?.0))))
             .collect::<Result<Vec<(String, Arc<[u8]>)>, LoadError>>()?;
-        let of_external = |name: &str| external.iter().find(|(file, _)| file == name).map(|(_, bytes)| &**bytes);
+        let of_external =
+            |name: &str| external.iter().find(|(file, _)| file == name).map(|(_, bytes)| &**bytes);
         let graph = Graph::parse_with(&graph_bytes, &of_external).map_err(graph_error)?;
         account_for_tensors(&file, &manifest, &graph)?;
         resolve_numbers(source, &file, &mut manifest)?;
@@ -258,7 +257,11 @@ fn account_for_external_files(
     };
     if let Some(name) = named.iter().find(|name| !listed.contains(&name.as_str())) {
         let found = format!("no entry for `{name}`, in which {} keeps weights", manifest.graph.file);
-        return error(manifest.graph.line, found, "add { file, sha256 } for it, and ship it beside the graph");
+        return error(
+            manifest.graph.line,
+            found,
+            "add { file, sha256 } for it, and ship it beside the graph",
+        );
     }
     if let Some(extra) = manifest.external.iter().find(|e| !named.contains(&e.file)) {
         let found = format!("`{}`, which {} does not name", extra.file, manifest.graph.file);
@@ -313,11 +316,8 @@ fn resolve_numbers(source: &dyn Source, file: &str, manifest: &mut Manifest) -> 
     for state in &mut manifest.states {
         if let StateInit::File { file: named, key, field } = &state.init {
             let (bytes, _) = hashed(source, file, named)?;
-            let failed = |error| LoadError::Stats {
-                file: source.describe(&named.file),
-                field: field.clone(),
-                error,
-            };
+            let failed =
+                |error| LoadError::Stats { file: source.describe(&named.file), field: field.clone(), error };
             state.init = state.initial(key, &bytes).map_err(failed)?;
         }
     }

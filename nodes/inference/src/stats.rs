@@ -11,7 +11,9 @@ use serde_json::Value;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StatsError {
     /// Neither format, or a damaged one.
-    #[error("not a file of numbers: {reason}; expected safetensors, or JSON with lists of numbers; export it again")]
+    #[error(
+        "not a file of numbers: {reason}; expected safetensors, or JSON with lists of numbers; export it again"
+    )]
     Format {
         /// What is wrong.
         reason: String,
@@ -124,11 +126,13 @@ fn safetensors(bytes: &[u8]) -> Result<BTreeMap<String, Vec<f64>>, StatsError> {
     let Some((header, data)) = rest.split_at_checked(length) else {
         return Err(broken(format!("a header of {length} bytes in a file of {}", bytes.len())));
     };
-    let header: BTreeMap<String, Value> = serde_json::from_slice(header).map_err(|e| broken(e.to_string()))?;
+    let header: BTreeMap<String, Value> =
+        serde_json::from_slice(header).map_err(|e| broken(e.to_string()))?;
     let mut lists = BTreeMap::new();
     for (name, entry) in header {
         if name != "__metadata__" {
-            let values = tensor(&entry, data).map_err(|reason| broken(format!("tensor `{name}`: {reason}")))?;
+            let values =
+                tensor(&entry, data).map_err(|reason| broken(format!("tensor `{name}`: {reason}")))?;
             lists.insert(name, values);
         }
     }
@@ -138,7 +142,10 @@ fn safetensors(bytes: &[u8]) -> Result<BTreeMap<String, Vec<f64>>, StatsError> {
 fn tensor(entry: &Value, data: &[u8]) -> Result<Vec<f64>, String> {
     let whole = |v: &Value| v.as_u64().and_then(|n| usize::try_from(n).ok());
     let shape = entry.get("shape").and_then(Value::as_array).ok_or("no shape")?;
-    let len = shape.iter().try_fold(1usize, |n, d| n.checked_mul(whole(d)?)).ok_or("a shape of other things than sizes")?;
+    let len = shape
+        .iter()
+        .try_fold(1usize, |n, d| n.checked_mul(whole(d)?))
+        .ok_or("a shape of other things than sizes")?;
     let range = entry.get("data_offsets").and_then(Value::as_array).ok_or("no data_offsets")?;
     let [from, to] = range.as_slice() else { return Err("data_offsets of another length than 2".to_owned()) };
     let (from, to) = (whole(from).ok_or("no number")?, whole(to).ok_or("no number")?);

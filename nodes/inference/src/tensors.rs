@@ -42,9 +42,11 @@ pub(crate) fn account_for_tensors(
         line: output.line,
     });
     // A tensor that is both a state and an output is accounted for by the output.
-    let only_states = manifest.states.iter().enumerate().filter(|(_, state)| {
-        !manifest.outputs.iter().any(|o| o.tensor == state.output)
-    });
+    let only_states = manifest
+        .states
+        .iter()
+        .enumerate()
+        .filter(|(_, state)| !manifest.outputs.iter().any(|o| o.tensor == state.output));
     let state_outputs = only_states.map(|(index, state)| Claim {
         tensor: &state.output,
         element: state.element,
@@ -61,7 +63,14 @@ pub(crate) fn account_for_tensors(
                 let field = format!("state[{index}].output");
                 let found = format!("`{}` of {found} values in its [[output]]", state.output);
                 let expected = format!("{wanted} values, as the state takes from each run");
-                return Err(Manifest::error(file, state.line, &field, found, expected, "correct one of them"));
+                return Err(Manifest::error(
+                    file,
+                    state.line,
+                    &field,
+                    found,
+                    expected,
+                    "correct one of them",
+                ));
             }
         }
     }

@@ -135,7 +135,9 @@ impl Action {
 
     /// Takes the outputs of a run, and what is in force at this moment; nothing is of use after a fault.
     pub(crate) fn take(&mut self, engine: &dyn Engine, moment: Moment) -> Result<(), PolicyFault> {
-        if moment.ran && let Some(at) = self.raw_output {
+        if moment.ran
+            && let Some(at) = self.raw_output
+        {
             let values = engine.output(at);
             if values.len() != self.raw.len() {
                 return Err(PolicyFault::Output);
@@ -215,11 +217,7 @@ impl TargetState {
     }
 
     /// This frame's values: of the run, or of the chunks held.
-    fn compute(
-        &mut self,
-        engine: &dyn Engine,
-        moment: Moment,
-    ) -> Result<Option<ChunkReading>, PolicyFault> {
+    fn compute(&mut self, engine: &dyn Engine, moment: Moment) -> Result<Option<ChunkReading>, PolicyFault> {
         let Self { target, output, chunks, values } = self;
         let outputs = engine.output(*output);
         let Some(chunks) = chunks else {
@@ -235,7 +233,9 @@ impl TargetState {
             let width = target.joints.len().max(1);
             let steps =
                 outputs.iter().enumerate().map(|(at, value)| mapped(target, at % width, *value) as f32);
-            chunks.push(moment.epoch, moment.now_ns, moment.now_ns, steps).map_err(|_| PolicyFault::Output)?;
+            chunks
+                .push(moment.epoch, moment.now_ns, moment.now_ns, steps)
+                .map_err(|_| PolicyFault::Output)?;
         }
         chunks.read(moment.now_ns, moment.use_ns, values).ok_or(PolicyFault::Output).map(Some)
     }

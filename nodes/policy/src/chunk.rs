@@ -252,8 +252,10 @@ mod tests {
 
     #[test]
     fn a_held_step_is_not_interpolated() {
-        let mut buffer =
-            ChunkBuffer::new(Chunk { interpolation: Interpolation::Hold, ..chunk(ChunkMode::OpenLoop, 2) }, 1);
+        let mut buffer = ChunkBuffer::new(
+            Chunk { interpolation: Interpolation::Hold, ..chunk(ChunkMode::OpenLoop, 2) },
+            1,
+        );
         buffer.push(0, 0, 0, [0.0, 1.0, 4.0, 9.0].into_iter()).unwrap();
         assert_eq!(read(&buffer, 39), (1.0, false));
         assert_eq!(read(&buffer, 40), (4.0, false));

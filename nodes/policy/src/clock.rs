@@ -11,6 +11,8 @@ use crate::sample::Sample;
 pub(crate) struct GaitClock {
     phase: Phase,
     start_rad: f64,
+    /// Where the next fresh start finds it instead: in step with another clock.
+    entry_rad: Option<f64>,
     /// Advance per run, rad.
     step_rad: f64,
     /// Change of the amplitude per run.
@@ -29,6 +31,7 @@ impl GaitClock {
         let mut clock = Self {
             phase: phase.clone(),
             start_rad: (TAU * phase.start_turns).rem_euclid(TAU),
+            entry_rad: None,
             step_rad: TAU * phase.rate_hz / rate_hz,
             ramp,
             clock_rad: 0.0,
@@ -39,9 +42,19 @@ impl GaitClock {
         clock
     }
 
+    /// Where it stands, rad in [0, 2 pi): after a fresh start, or in the next run.
+    pub(crate) fn clock_rad(&self, fresh: bool) -> f64 {
+        if fresh { self.entry_rad.unwrap_or(self.start_rad) } else { self.clock_rad }
+    }
+
+    /// Where fresh starts find it; `None`: at its own beginning.
+    pub(crate) fn enter_at(&mut self, clock_rad: Option<f64>) {
+        self.entry_rad = clock_rad.filter(|c| c.is_finite()).map(|c| c.rem_euclid(TAU));
+    }
+
     /// As after an activation.
     pub(crate) fn reset(&mut self) {
-        self.clock_rad = self.start_rad;
+        self.clock_rad = self.entry_rad.unwrap_or(self.start_rad);
         self.amplitude = if self.phase.ramp_s > 0.0 { 0.0 } else { 1.0 };
         self.frozen = false;
     }
@@ -50,7 +63,8 @@ impl GaitClock {
     pub(crate) fn value(&self, index: usize) -> f64 {
         let (foot, function) = self.phase.place(index);
         let offset = TAU * self.phase.offsets_turns.get(foot).copied().unwrap_or(f64::NAN);
-        let angle = if self.frozen && self.phase.rest == PhaseRest::Pi { PI } else { self.clock_rad + offset };
+        let angle =
+            if self.frozen && self.phase.rest == PhaseRest::Pi { PI } else { self.clock_rad + offset };
         match (self.phase.form, function) {
             (PhaseForm::SinCos, 0) | (PhaseForm::CosSin, 1) => self.amplitude * libm::sin(angle),
             (PhaseForm::SinCos | PhaseForm::CosSin, _) => self.amplitude * libm::cos(angle),
@@ -60,9 +74,12 @@ impl GaitClock {
         }
     }
 
-    /// After the observation: on by the runs that passed, or back to the start.
-    pub(crate) fn advance(&mut self, sample: &Sample<'_>) {
-        let runs = f64::from(sample.elapsed);
+    /// On by `runs`, or back to the start.
+    pub(crate) fn advance(&mut self, sample: &Sample<'_>, runs: u32) {
+        if runs == 0 {
+            return;
+        }
+        let runs = f64::from(runs);
         let moving = self.phase.freeze_below.is_none_or(|threshold| sample.is_moving(threshold));
         if self.phase.ramp_s > 0.0 {
             let change = if moving { self.ramp } else { -self.ramp };

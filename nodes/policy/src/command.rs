@@ -19,14 +19,7 @@ pub(crate) struct CommandFilter {
 
 impl CommandFilter {
     pub(crate) fn new(limits: &CommandLimits, period_s: f64) -> Self {
-        Self {
-            limits: limits.clone(),
-            period_s,
-            command: [0.0; 3],
-            goal: [0.0; 3],
-            heard: None,
-            timeouts: 0,
-        }
+        Self { limits: limits.clone(), period_s, command: [0.0; 3], goal: [0.0; 3], heard: None, timeouts: 0 }
     }
 
     /// As after an activation: the ramp stands at zero.
@@ -40,8 +33,17 @@ impl CommandFilter {
         self.timeouts
     }
 
-    /// Takes the arbitrated command and the motion frame last heard; gives what terms see and where it goes.
-    pub(crate) fn observe(&mut self, arbitrated: [f64; 3], id: MotionId, now_ns: u64) -> ([f64; 3], [f64; 3]) {
+    /// Takes the arbitrated command and the motion frame last heard, `elapsed` runs after the last time; gives what
+    /// terms see and where it goes.
+    pub(crate) fn observe(
+        &mut self,
+        arbitrated: [f64; 3],
+        id: MotionId,
+        now_ns: u64,
+        elapsed: u32,
+    ) -> ([f64; 3], [f64; 3]) {
+        // What was left out has passed by now.
+        self.ramp(elapsed.saturating_sub(1));
         let since_ns = match self.heard {
             Some((last, since_ns)) if last == id => since_ns,
             _ => now_ns,
@@ -54,7 +56,13 @@ impl CommandFilter {
         for (goal, range) in self.goal.iter_mut().zip(&self.limits.range) {
             if let Some([lo, hi]) = range {
                 // Written so that a NaN stays one and is found later.
-                *goal = if *goal < *lo { *lo } else if *goal > *hi { *hi } else { *goal };
+                *goal = if *goal < *lo {
+                    *lo
+                } else if *goal > *hi {
+                    *hi
+                } else {
+                    *goal
+                };
             }
         }
         if self.limits.slew_per_s.is_none() {
@@ -63,13 +71,23 @@ impl CommandFilter {
         (self.command, self.goal)
     }
 
-    /// After the observation: the ramp moves by the runs that passed.
-    pub(crate) fn advance(&mut self, elapsed: u32) {
+    /// After the observation: the ramp moves by one run.
+    pub(crate) fn advance(&mut self) {
+        self.ramp(1);
+    }
+
+    fn ramp(&mut self, runs: u32) {
         let Some(slew) = self.limits.slew_per_s else { return };
         for ((command, goal), slew) in self.command.iter_mut().zip(&self.goal).zip(slew) {
-            let most = slew * self.period_s * f64::from(elapsed);
+            let most = slew * self.period_s * f64::from(runs);
             let change = goal - *command;
-            *command += if change > most { most } else if change < -most { -most } else { change };
+            *command += if change > most {
+                most
+            } else if change < -most {
+                -most
+            } else {
+                change
+            };
         }
     }
 }
@@ -90,18 +108,18 @@ mod tests {
         let mut filter = CommandFilter::new(&limits, 0.02);
         let mut seen = Vec::new();
         for (run, asked) in [[0.9, 0.2, -3.0]; 40].into_iter().enumerate() {
-            seen.push(filter.observe(asked, (1, run as u32), run as u64 * 20 * MS).0);
-            filter.advance(1);
+            seen.push(filter.observe(asked, (1, run as u32), run as u64 * 20 * MS, 1).0);
+            filter.advance();
         }
         assert_eq!(seen[0], [0.0; 3]);
         let close = |a: [f64; 3], b: [f64; 3]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-12);
         assert!(close(seen[1], [0.02, 0.01, -0.04]), "{:?}", seen[1]);
         assert!(close(seen[39], [0.6, 0.2, -1.0]), "{:?}", seen[39]);
         filter.reset();
-        assert_eq!(filter.observe([0.9, 0.2, -3.0], (1, 0), 0).0, [0.0; 3]);
+        assert_eq!(filter.observe([0.9, 0.2, -3.0], (1, 0), 0, 1).0, [0.0; 3]);
         // Runs left out count.
-        filter.advance(3);
-        assert!(close(filter.observe([0.9, 0.2, -3.0], (1, 0), 0).0, [0.06, 0.03, -0.12]));
+        filter.advance();
+        assert!(close(filter.observe([0.9, 0.2, -3.0], (1, 0), 0, 3).0, [0.06, 0.03, -0.12]));
     }
 
     #[test]
@@ -109,17 +127,17 @@ mod tests {
         let limits = CommandLimits { timeout_ms: Some(100.0), ..CommandLimits::default() };
         let mut filter = CommandFilter::new(&limits, 0.02);
         for ms in (0..=100).step_by(20) {
-            assert_eq!(filter.observe([0.5, 0.0, 0.0], (7, 3), ms * MS).0, [0.5, 0.0, 0.0]);
+            assert_eq!(filter.observe([0.5, 0.0, 0.0], (7, 3), ms * MS, 1).0, [0.5, 0.0, 0.0]);
         }
-        assert_eq!(filter.observe([0.5, 0.0, 0.0], (7, 3), 120 * MS).0, [0.0; 3]);
+        assert_eq!(filter.observe([0.5, 0.0, 0.0], (7, 3), 120 * MS, 1).0, [0.0; 3]);
         assert_eq!(filter.timeouts(), 1);
-        assert_eq!(filter.observe([0.5, 0.0, 0.0], (7, 4), 140 * MS).0, [0.5, 0.0, 0.0]);
+        assert_eq!(filter.observe([0.5, 0.0, 0.0], (7, 4), 140 * MS, 1).0, [0.5, 0.0, 0.0]);
     }
 
     #[test]
     fn a_command_that_is_not_a_number_stays_one() {
         let limits = CommandLimits { range: [Some([-1.0, 1.0]); 3], ..CommandLimits::default() };
         let mut filter = CommandFilter::new(&limits, 0.02);
-        assert!(filter.observe([f64::NAN, 0.0, 0.0], (1, 1), 0).0[0].is_nan());
+        assert!(filter.observe([f64::NAN, 0.0, 0.0], (1, 1), 0, 1).0[0].is_nan());
     }
 }

@@ -144,9 +144,10 @@ fn item(term: &Term, value: usize, joints: &Joints) -> String {
         | TermKind::Position => name(&XYZ),
         TermKind::Rotation(form) => name(form.labels()),
         TermKind::Height => "height".to_owned(),
-        TermKind::JointPosition | TermKind::JointVelocity | TermKind::JointEffort | TermKind::LastAction(_) => {
-            joints.order.get(pick).cloned().unwrap_or_default()
-        }
+        TermKind::JointPosition
+        | TermKind::JointVelocity
+        | TermKind::JointEffort
+        | TermKind::LastAction(_) => joints.order.get(pick).cloned().unwrap_or_default(),
         TermKind::Contact { feet, .. } => feet.get(value).cloned().unwrap_or_default(),
         TermKind::VelocityCommand(axes) => axes.get(value).map_or("?", |a| a.name()).to_owned(),
         TermKind::Phase(phase) => phase_item(phase, value),

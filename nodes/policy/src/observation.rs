@@ -67,6 +67,19 @@ impl InputTensor {
         self.range.as_ref().map_or(0, RangeWatch::runs_outside)
     }
 
+    /// Where the gait clock stands, after a `fresh` start or in the next run, rad in [0, 2 pi); `None` without one.
+    pub(crate) fn gait_clock_rad(&self, fresh: bool) -> Option<f64> {
+        let Source::Terms { terms, .. } = &self.source else { return None };
+        terms.iter().find_map(TermMemory::clock).map(|clock| clock.clock_rad(fresh))
+    }
+
+    /// Where fresh starts find the gait clocks; `None`: at their own beginning.
+    pub(crate) fn enter_gait_at(&mut self, clock_rad: Option<f64>) {
+        if let Source::Terms { terms, .. } = &mut self.source {
+            terms.iter_mut().filter_map(TermMemory::clock_mut).for_each(|clock| clock.enter_at(clock_rad));
+        }
+    }
+
     /// Takes this run's values and writes the tensor. Counters and noise move on only when the graph `runs`.
     pub(crate) fn write(
         &mut self,
@@ -94,6 +107,7 @@ impl InputTensor {
                 if sample.fresh {
                     counter.reset();
                 }
+                counter.advance(sample.elapsed.saturating_sub(1));
                 tensor.fill(counter.value().ok_or(InputFault::Ended)?);
                 counter.advance(1);
             }
@@ -131,7 +145,8 @@ fn lay_out(terms: &[TermMemory], moments: &[usize], layout: HistoryLayout, tenso
 }
 
 fn apply(normalize: &Normalize, tensor: &mut [f32]) {
-    let limited = |value: f64, clip: &Option<f64>| clip.map_or(value, |limit| value.clamp(-limit, limit)) as f32;
+    let limited =
+        |value: f64, clip: &Option<f64>| clip.map_or(value, |limit| value.clamp(-limit, limit)) as f32;
     match normalize {
         Normalize::None => {}
         Normalize::MeanStd { mean, std, eps, clip } => {

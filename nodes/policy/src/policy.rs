@@ -11,11 +11,11 @@
 //! A jump that every recurrent state survives (`reset_on = ["activate", "gap>…ms"]`) resets nothing: clocks and ramps
 //! advance by the runs left out.
 
-use sinew_inference::manifest::Fallback;
-use sinew_inference::manifest::OnMiss;
+use sinew_inference::manifest::{Fallback, OnMiss};
 use sinew_inference::{Engine, Model};
 use sinew_wire::{
-    FrameId, Header, JointCommand, JointMode, PolicyCommand, PolicyStatus, RobotState, Source, StepTime,
+    FrameId, Header, JointCommand, JointMode, PolicyCommand, PolicyFlags, PolicyStatus, Provider, RobotState,
+    Source, StepTime,
 };
 
 use crate::action::{Action, Moment};
@@ -24,9 +24,11 @@ use crate::command::CommandFilter;
 use crate::fault::{PolicyCounters, PolicyFault};
 use crate::joint_map::JointMap;
 use crate::observation::{InputFault, InputTensor};
+use crate::provider::provider;
 use crate::recurrent::RecurrentState;
 use crate::sample::Sample;
 use crate::setup::{PolicyConfig, SetupError, check_gains, check_positions, decimation};
+use crate::succession::{Running, Succession};
 use crate::verify::{GoldenReport, verify};
 
 /// A policy at work.
@@ -53,6 +55,7 @@ pub struct Policy {
     fallback: Fallback,
     valid_for_us: u32,
     model_hash: u32,
+    provider: Provider,
     boot_id: u32,
     seq: u32,
     /// Activation being served, and the state of its last run.
@@ -60,25 +63,6 @@ pub struct Policy {
     last_state: Option<(u32, u64)>,
     fault: Option<PolicyFault>,
     counters: PolicyCounters,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Running {
-    activation: u32,
-    control_boot: u32,
-    step: u64,
-}
-
-/// How the state of a run follows the one before.
-#[derive(Clone, Copy, Debug)]
-struct Succession {
-    same_activation: bool,
-    /// Everything starts anew.
-    fresh: bool,
-    /// Runs since the last one, when not fresh.
-    elapsed: u32,
-    /// Time since the last one, ns; without end for a first one.
-    gap_ns: u64,
 }
 
 impl Policy {
@@ -90,7 +74,7 @@ impl Policy {
     ) -> Result<Self, SetupError> {
         let (file, manifest) = (&model.file, &model.manifest);
         let map = JointMap::new(&manifest.joints.order, config.joints)
-            .map_err(|error| SetupError::Joints { file: file.clone(), error })?;
+            .map_err(|error| SetupError::Joints { file: file.clone(), line: manifest.joints.line, error })?;
         check_gains(model, &map, config)?;
         check_positions(model, &map, config)?;
         let decimation = decimation(model, config.period_ns)?;
@@ -109,16 +93,16 @@ impl Policy {
         }
         let input_at = |name: &str, len| io.input_index(name).ok_or_else(|| missing(name, len));
         let output_at = |name: &str, len: usize| {
-            let found = io.output_index(name).filter(|at| io.outputs.get(*at).is_some_and(|t| t.len() == len));
+            let found =
+                io.output_index(name).filter(|at| io.outputs.get(*at).is_some_and(|t| t.len() == len));
             found.ok_or_else(|| missing(name, len))
         };
         let mut inputs = Vec::with_capacity(manifest.inputs.len());
         for input in &manifest.inputs {
             let at = input_at(&input.tensor, input.len())?;
             let range = manifest.safety.obs_ranges.iter().find(|r| r.tensor == input.tensor);
-            let tensor = InputTensor::new(input, manifest.runtime.rate_hz, config.feet, range).map_err(|foot| {
-                SetupError::Foot { file: file.clone(), foot, robot: config.feet.to_vec() }
-            })?;
+            let tensor = InputTensor::new(input, manifest.runtime.rate_hz, config.feet, range)
+                .map_err(|foot| SetupError::Foot { file: file.clone(), foot, robot: config.feet.to_vec() })?;
             inputs.push((at, tensor));
         }
         for output in model.outputs() {
@@ -136,6 +120,7 @@ impl Policy {
         let gains =
             kp.zip(&manifest.joints.kd_nm_s_per_rad).map(|(kp, kd)| (*kp as f32, *kd as f32)).collect();
         let runtime = &manifest.runtime;
+        let provider = provider(engine.name());
         // An output holds until as many after it are missed as the manifest allows.
         let valid_for_ns = (u64::from(runtime.latency_ticks) + u64::from(runtime.misses_max) * decimation)
             .saturating_mul(config.period_ns);
@@ -161,6 +146,7 @@ impl Policy {
             fallback: manifest.safety.fallback,
             valid_for_us: u32::try_from(valid_for_ns / 1000).unwrap_or(u32::MAX),
             model_hash: model.wire_hash(),
+            provider,
             boot_id: config.boot_id,
             seq: 0,
             running: None,
@@ -298,11 +284,11 @@ impl Policy {
             self.fault = None;
             return frame;
         }
-        let current = Running { activation: state.body.activation, control_boot: at.0, step: at.1 };
+        let current = Running::of(state);
         let succession = self.succession(current);
         self.running = Some(current);
         if self.fault.is_none() || !succession.same_activation {
-            self.reset_as_needed(succession, current.activation);
+            self.reset_as_needed(succession, state.body.activation);
             self.fault = self.compute(state, succession).err();
             self.counters.faults += u64::from(self.fault.is_some());
         }
@@ -311,8 +297,36 @@ impl Policy {
             return frame;
         }
         frame.body.status = PolicyStatus::Targets as u8;
+        self.say_what_is_known(&mut frame);
         self.write_targets(&mut frame);
         frame
+    }
+
+    /// Flags and age of the targets.
+    fn say_what_is_known(&self, frame: &mut PolicyCommand) {
+        if self.is_out_of_range() {
+            frame.body.flags |= PolicyFlags::OUT_OF_DISTRIBUTION;
+        }
+        if let Some(chunk) = self.chunk() {
+            frame.body.flags |= PolicyFlags::CHUNK;
+            frame.body.age_us = u32::try_from(chunk.age_ns / 1000).unwrap_or(u32::MAX);
+        }
+    }
+
+    /// Where the gait clock will stand in the run of `state`, rad in [0, 2 pi); `None` without one.
+    pub fn gait_phase_rad(&self, state: &RobotState) -> Option<f64> {
+        let fresh = self.succession(Running::of(state)).fresh;
+        self.inputs.iter().find_map(|(_, input)| input.gait_clock_rad(fresh))
+    }
+
+    /// Where fresh starts find the gait clock, so that two policies walk in step; `None`: at its own beginning.
+    pub fn start_gait_at(&mut self, clock_rad: Option<f64>) {
+        self.inputs.iter_mut().for_each(|(_, input)| input.enter_gait_at(clock_rad));
+    }
+
+    /// True when it moves the robot joint at `index`.
+    pub fn moves(&self, index: usize) -> bool {
+        self.map.robot_indices().any(|moved| moved == index)
     }
 
     /// Back to the state after construction; counters start anew, too.
@@ -342,25 +356,16 @@ impl Policy {
         frame.header.set_based_on(FrameId { boot_id: state.header.boot_id, seq: state.header.seq });
         frame.body.activation = state.body.activation;
         frame.body.model_hash = self.model_hash;
+        frame.body.provider = self.provider as u8;
         frame.body.policy = self.number;
         frame.body.status = PolicyStatus::Empty as u8;
         frame
     }
 
     fn succession(&self, current: Running) -> Succession {
-        let same_activation = self.running.is_some_and(|last| {
-            (last.activation, last.control_boot) == (current.activation, current.control_boot)
-        });
-        let ticks = self.running.and_then(|last| current.step.checked_sub(last.step));
-        let Some(ticks) = ticks.filter(|ticks| same_activation && *ticks > 0) else {
-            return Succession { same_activation, fresh: true, elapsed: 1, gap_ns: u64::MAX };
-        };
-        let gap_ns = ticks.saturating_mul(self.period_ns);
         let run_ns = self.decimation.saturating_mul(self.period_ns);
         let survived_ns = self.states.iter().map(RecurrentState::gap_ns).min().unwrap_or(0).max(run_ns);
-        let fresh = gap_ns > survived_ns;
-        let runs = u32::try_from(ticks / self.decimation).unwrap_or(u32::MAX).max(1);
-        Succession { same_activation, fresh, elapsed: if fresh { 1 } else { runs }, gap_ns }
+        Succession::between(self.running, current, self.period_ns, self.decimation, survived_ns)
     }
 
     /// A fault of another activation is forgotten with everything else.
@@ -385,13 +390,12 @@ impl Policy {
         let slots = self.q_rad.iter_mut().zip(&mut self.dq_rad_s).zip(&mut self.tau_nm);
         for (((q, dq), tau), index) in slots.zip(self.map.robot_indices()) {
             let joint = state.joints.get(index).ok_or(PolicyFault::Joints { found, expected })?;
-            (*q, *dq, *tau) =
-                (f64::from(joint.q_rad), f64::from(joint.dq_rad_s), f64::from(joint.tau_nm));
+            (*q, *dq, *tau) = (f64::from(joint.q_rad), f64::from(joint.dq_rad_s), f64::from(joint.tau_nm));
         }
         let now_ns = state.header.step.saturating_mul(self.period_ns);
         let motion = (state.body.last_motion_source, state.body.last_motion_seq);
         let arbitrated = state.body.command.map(f64::from);
-        let (command, goal) = self.command.observe(arbitrated, motion, now_ns);
+        let (command, goal) = self.command.observe(arbitrated, motion, now_ns, succession.elapsed);
         let ran = succession.fresh || self.action.wants_run(now_ns);
         let sample = Sample {
             gyro_rad_s: state.body.angular_velocity_rad_s.map(f64::from),
@@ -417,7 +421,7 @@ impl Policy {
                 InputFault::OutOfRange => PolicyFault::OutOfRange,
             })?;
         }
-        self.command.advance(succession.elapsed);
+        self.command.advance();
         if ran {
             for state in &self.states {
                 state.write(self.engine.as_mut());
@@ -433,7 +437,9 @@ impl Policy {
         let moment = Moment {
             now_ns,
             use_ns: now_ns.saturating_add(latency_ns),
-            dt_s: (succession.elapsed as f64) * (self.decimation.saturating_mul(self.period_ns)) as f64 * 1e-9,
+            dt_s: (succession.elapsed as f64)
+                * (self.decimation.saturating_mul(self.period_ns)) as f64
+                * 1e-9,
             epoch: state.body.activation,
             ran,
         };

@@ -61,7 +61,8 @@ mod tests {
 
     #[test]
     fn it_takes_enough_values_for_enough_runs_in_a_row() {
-        let (inside, one, two) = ([0.0; 10], [[2.0; 1].as_slice(), &[0.0; 9]].concat(), [[2.0; 2].as_slice(), &[0.0; 8]].concat());
+        let (inside, one, two) =
+            ([0.0; 10], [[2.0; 1].as_slice(), &[0.0; 9]].concat(), [[2.0; 2].as_slice(), &[0.0; 8]].concat());
         let mut watch = watch(RangePolicy::Fault);
         // One value of ten is the share allowed.
         assert!((0..9).all(|_| !watch.observe(false, &one)));

@@ -29,10 +29,12 @@ pub struct PolicyConfig<'a> {
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
     /// Its joints are not the robot's.
-    #[error("{file}: {error}")]
+    #[error("{file}:{line}: `joints.order`: {error}")]
     Joints {
         /// Manifest.
         file: String,
+        /// Line of joints.order.
+        line: usize,
         /// Why.
         #[source]
         error: JointMapError,
@@ -78,7 +80,9 @@ pub enum SetupError {
         most: f64,
     },
     /// A position the joint cannot take.
-    #[error("{file}:{line}: `{field}` of `{joint}`: found {found} rad; expected {lo} to {hi} rad, the joint's range; {hint}")]
+    #[error(
+        "{file}:{line}: `{field}` of `{joint}`: found {found} rad; expected {lo} to {hi} rad, the joint's range; {hint}"
+    )]
     Position {
         /// Manifest.
         file: String,
@@ -179,7 +183,9 @@ pub(crate) fn check_positions(
     }
     for output in &model.manifest.outputs {
         let OutputKind::Target(target) = &output.kind else { continue };
-        let Some(clip) = target.clip.as_ref().filter(|_| target.quantity == Quantity::Position) else { continue };
+        let Some(clip) = target.clip.as_ref().filter(|_| target.quantity == Quantity::Position) else {
+            continue;
+        };
         for (joint, [lo, hi]) in target.joints.iter().zip(clip) {
             let range = limits.get(*joint).copied().unwrap_or((0.0, 0.0));
             if *lo > range.1 || *hi < range.0 {

@@ -36,6 +36,16 @@ impl TermMemory {
         Ok(Self { term: term.clone(), runs, newest: 0, clock, feet: places, rotation: [0.0; 9] })
     }
 
+    /// Its gait clock, if it has one.
+    pub(crate) fn clock(&self) -> Option<&GaitClock> {
+        self.clock.as_ref()
+    }
+
+    /// To set it.
+    pub(crate) fn clock_mut(&mut self) -> Option<&mut GaitClock> {
+        self.clock.as_mut()
+    }
+
     /// Values per moment.
     pub(crate) fn width(&self) -> usize {
         self.term.width()
@@ -52,6 +62,10 @@ impl TermMemory {
         } else {
             self.newest = (self.newest + 1) % self.term.history.runs();
         }
+        if let Some(clock) = &mut self.clock {
+            // What was left out has passed by now.
+            clock.advance(sample, sample.elapsed.saturating_sub(1));
+        }
         if let TermKind::Rotation(form) = self.term.kind {
             rotation::write(form, sample.orientation_wxyz, &mut self.rotation);
         }
@@ -67,7 +81,7 @@ impl TermMemory {
             }
         }
         if let Some(clock) = &mut self.clock {
-            clock.advance(sample);
+            clock.advance(sample, 1);
         }
     }
 

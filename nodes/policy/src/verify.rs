@@ -62,6 +62,9 @@ pub enum GoldenFailure {
     },
 }
 
+/// One field of a joint's command.
+type FieldOf = fn(&JointCommand) -> f32;
+
 /// Where the golden columns are on the robot.
 #[derive(Clone, Debug)]
 pub struct GoldenColumns {
@@ -155,7 +158,7 @@ fn run(
                 return Err(GoldenFailure::NoTargets { case: case.name.clone(), tick: index, reason });
             }
             report.ticks += 1;
-            let expected: [(_, &'static str, fn(&JointCommand) -> f32); 3] = [
+            let expected: [(_, &'static str, FieldOf); 3] = [
                 (Some(&tick.target_rad), "rad", |j| j.q_rad),
                 (tick.target_dq_rad_s.as_ref(), "rad/s", |j| j.dq_rad_s),
                 (tick.target_tau_nm.as_ref(), "N m", |j| j.tau_nm),

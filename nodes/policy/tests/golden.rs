@@ -161,6 +161,7 @@ fn model_check_reports_each_check() {
     );
 
     // No engine offered: nothing failed, but nothing is proven either.
-    let site = Site { joints: &joints, feet: &[], max_gains: None, position_limits: None, period_ns: PERIOD_NS };
+    let site =
+        Site { joints: &joints, feet: &[], max_gains: None, position_limits: None, period_ns: PERIOD_NS };
     assert!(!check(&Edited::as_it_is(), MANIFEST, &site, &[]).passed());
 }

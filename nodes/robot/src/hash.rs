@@ -5,8 +5,8 @@
 //! sorted attributes. Joint order counts: it is the order of every frame.
 
 use crate::robot::{
-    Battery, Bus, BusKind, Device, Family, Foot, Imu, Joint, JointLimits, Noise, Policy, Posture, Postures,
-    Protection, Robot, Scaling, StandControl, Timing, WatchdogAction,
+    Battery, Bus, BusKind, Device, Family, Foot, HeldBy, Imu, Joint, JointLimits, Noise, OnLoss, Policy,
+    Posture, Postures, Protection, Robot, Scaling, StandControl, Start, Timing, WatchdogAction,
 };
 use roxmltree::{Document, Node};
 use sha2::{Digest, Sha256};
@@ -75,6 +75,7 @@ pub(crate) fn of_robot(robot: &Robot, model: &Document<'_>) -> [u8; 32] {
         imus,
         feet,
         noise,
+        start,
         postures,
         stand,
         protection,
@@ -105,13 +106,19 @@ pub(crate) fn of_robot(robot: &Robot, model: &Document<'_>) -> [u8; 32] {
         canonical.numbers(&base_from_imu.orientation_wxyz);
     }
     canonical.count(feet.len() as u64);
-    for Foot { name, bus, id, site, radius_m } in feet {
+    // `contacts` are read from the document.
+    for Foot { name, bus, id, site, radius_m, contacts: _ } in feet {
         canonical.text(name);
         canonical.count(*bus as u64);
         canonical.count(u64::from(*id));
         canonical.text(site);
         canonical.numbers(&[*radius_m]);
     }
+    let Start { held_by } = start;
+    canonical.text(match held_by {
+        HeldBy::Ground => "ground",
+        HeldBy::Harness => "harness",
+    });
     behaviour(&mut canonical, noise, postures, stand, protection, policy);
     element(&mut canonical, model.root_element());
     canonical.finish()
@@ -212,13 +219,18 @@ fn behaviour(
         canonical.numbers(&[*height_m]);
         canonical.numbers(q_rad);
     }
-    let StandControl { kp, kd, stand_up_s, lie_down_s } = stand;
-    canonical.numbers(&[*kp, *kd, *stand_up_s, *lie_down_s]);
+    let StandControl { kp, kd, stand_up_s, lie_down_s, catch_s } = stand;
+    canonical.numbers(&[*kp, *kd, *stand_up_s, *lie_down_s, *catch_s]);
     let Protection { tilt_limit_rad, battery } = protection;
     let Battery { voltage_min_v, voltage_warn_v, voltage_max_v, current_max_a } = battery;
     canonical.numbers(&[*tilt_limit_rad, *voltage_min_v, *voltage_warn_v, *voltage_max_v, *current_max_a]);
-    let Policy { latency_ticks_min } = policy;
+    let Policy { latency_ticks_min, stop_first_ns, on_loss } = policy;
     canonical.count(u64::from(*latency_ticks_min));
+    canonical.count(*stop_first_ns);
+    canonical.text(match on_loss {
+        OnLoss::Stand => "stand",
+        OnLoss::Damping => "damping",
+    });
 }
 
 /// One XML element: name, attributes by name, child elements in order. White space and comments do not count.

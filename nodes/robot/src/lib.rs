@@ -25,12 +25,13 @@ mod yaml;
 
 pub use bus_budget::{BusLoad, DRIVE_PAIR_US, MAX_BUS_LOAD, SENSOR_FRAME_US};
 pub use error::{LoadError, Refusal, RefusalKind};
-pub use kinematics::Leg;
+pub use kinematics::{FootKinematics, FootMotion, LEG_JOINTS_MAX, Leg, LegVector};
 pub use model::{Body, Geom, Inertial, JointKind, Model, ModelJoint, Shape, Site};
 pub use pose::Pose;
 pub use robot::{
-    Battery, Bus, BusKind, Device, Family, Foot, Imu, Joint, JointLimits, Noise, Policy, Posture, Postures,
-    Protection, Robot, Scaling, StandControl, Timing, WatchdogAction,
+    Battery, Bus, BusKind, ContactPoint, Device, Family, Foot, HeldBy, Imu, Joint, JointLimits, Noise,
+    OnLoss, Policy, Posture, Postures, Protection, Robot, Scaling, StandControl, Start, Timing,
+    WatchdogAction,
 };
 pub use urdf::write_urdf;
 

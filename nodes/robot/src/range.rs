@@ -90,6 +90,7 @@ table! {
     STAND_KD = required("stand", "kd", 0.0, 5.0);
     STAND_UP_S = defaulted("stand", "stand_up_s", 0.5, 10.0, 2.0);
     LIE_DOWN_S = defaulted("stand", "lie_down_s", 0.5, 10.0, 2.0);
+    CATCH_S = defaulted("stand", "catch_s", 0.05, 1.0, 0.3);
 
     TILT_LIMIT_RAD = required("protection", "tilt_limit_rad", 0.2, 1.2);
     VOLTAGE_MIN_V = required("battery", "voltage_min_v", 1.0, 500.0);
@@ -107,6 +108,7 @@ table! {
     REPLY_MISSES_MAX = whole(defaulted("timing", "reply_misses_max", 1.0, 50.0, 5.0));
 
     LATENCY_TICKS_MIN = whole(defaulted("policy", "latency_ticks_min", 1.0, 15.0, 2.0));
+    STOP_FIRST_S = defaulted("policy", "stop_first_s", 0.0, 5.0, 0.0);
 }
 
 #[cfg(test)]

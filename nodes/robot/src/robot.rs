@@ -33,10 +33,12 @@ pub struct Robot {
     pub buses: Vec<Bus>,
     /// Inertial measurement units.
     pub imus: Vec<Imu>,
-    /// Foot force sensors, one per leg.
+    /// Feet with their force sensors, one per leg.
     pub feet: Vec<Foot>,
     /// Nominal sensor noise.
     pub noise: Noise,
+    /// How a run of the twin begins.
+    pub start: Start,
     /// Named postures.
     pub postures: Postures,
     /// Gains and durations of standing.
@@ -229,10 +231,46 @@ pub struct Foot {
     pub bus: usize,
     /// CAN id of its force frame.
     pub id: u16,
-    /// Site of the model at the centre of the foot.
+    /// Site of the model at the centre of a ball foot, or in the sole of a flat one.
     pub site: String,
-    /// Radius of the foot, m: the ground is this far below the site.
+    /// Radius of a ball foot, m: the ground is this far below the site. Zero for a flat foot: the site lies in the sole.
     pub radius_m: f64,
+    /// What touches the ground, in the site's frame, from the collision shapes of the site's body.
+    pub contacts: Vec<ContactPoint>,
+}
+
+/// A ball that may touch the ground; a corner or a point has radius zero.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ContactPoint {
+    /// Centre in the frame of the foot's site, m.
+    pub position_m: [f64; 3],
+    /// Radius, m.
+    pub radius_m: f64,
+}
+
+/// What carries the robot while it is not powered, at the start of a run of the twin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeldBy {
+    /// It lies on the ground.
+    Ground,
+    /// A harness holds the base upright at the height of the `lie` posture, and is taken off once the legs carry.
+    Harness,
+}
+
+/// How a run of the twin begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Start {
+    /// What carries the robot before it stands.
+    pub held_by: HeldBy,
+}
+
+/// What follows when a policy that moves the robot dies, fails or falls silent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnLoss {
+    /// Stand takes over from whatever posture the robot is in.
+    Stand,
+    /// The joints are damped at once.
+    Damping,
 }
 
 /// Nominal sensor noise: standard deviations per sample, and bounds of constant biases.
@@ -272,7 +310,7 @@ pub struct Posture {
 /// The postures every robot has.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Postures {
-    /// On the ground, unpowered.
+    /// Low, where standing up begins and lying down ends; unpowered it rests there on the ground or in its harness.
     pub lie: Posture,
     /// Upright; the default pose of policies.
     pub stand: Posture,
@@ -289,6 +327,8 @@ pub struct StandControl {
     pub stand_up_s: f64,
     /// Time to lie down, s.
     pub lie_down_s: f64,
+    /// Shortest time in which Stand takes over from a policy, s.
+    pub catch_s: f64,
 }
 
 /// Limits that protect the machine as a whole.
@@ -339,6 +379,10 @@ pub struct Timing {
 pub struct Policy {
     /// Floor of a manifest's `latency_ticks`.
     pub latency_ticks_min: u32,
+    /// Time the policy is given to stop at zero velocity before it is left on request, ns.
+    pub stop_first_ns: u64,
+    /// What follows when it is lost.
+    pub on_loss: OnLoss,
 }
 
 impl Robot {

@@ -141,7 +141,15 @@ const IN_YAML: &[Row] = rows! {
     OutOfRange: "orientation_wxyz: [1, 0, 0, 0]" => "orientation_wxyz: [1, 0.1, 0, 0]", on "orientation_wxyz: [1",
         "imus[0].orientation_wxyz", "a quaternion of norm 1.00498", "norm 1";
     Unsupported: "site: imu " => "site: FR_foot ", on "site: FR_foot ", "imus[0].site", "moves against the base", "base body";
-    Missing: "site: FR_foot}" => "site: imu}", on "site: imu}", "feet[0].site", "`imu` without a ball", "sphere geom";
+    Conflict: "site: FR_foot}" => "site: imu}", on "site: imu}", "feet[0].site", "`imu` 0.0550 m above the lowest", "sphere geom";
+    Unsupported: "site: FR_foot}" => "site: imu}", on "site: imu}", "feet[FR].site", "0 joints", "1 to 8 hinges";
+
+    // How it begins, and how policies are left.
+    UnknownName: "policy:\n" => "start: {held_by: crane}\npolicy:\n", on "crane", "start.held_by", "`crane`", "one of ground, harness";
+    Missing: "policy:\n" => "start: {}\npolicy:\n", on "start: {}", "start.held_by", "nothing", "one of ground, harness";
+    Unknown: "policy:\n" => "start: {held_by: ground, height_m: 1}\npolicy:\n", on "height_m: 1}", "start.height_m", "`height_m`", "held_by";
+    OutOfRange: "policy:\n" => "policy:\n  stop_first_s: 9\n", on "stop_first_s: 9", "policy.stop_first_s", "9", "a number 0..5";
+    UnknownName: "policy:\n" => "policy:\n  on_loss: hold\n", on "on_loss: hold", "policy.on_loss", "`hold`", "one of stand, damping";
 };
 
 const IN_MODEL: &[Row] = rows! {
@@ -175,6 +183,8 @@ const IN_MODEL: &[Row] = rows! {
     UnknownName: "angle=\"radian\"" => "angle=\"rad\"", on "angle=\"rad\"", "compiler@angle", "`rad`", "radian or degree";
     Unsupported: "    </body>\n  </worldbody>" => "    </body><body name=\"box\"/>\n  </worldbody>", on "<body name=\"box\"",
         "worldbody", "2 bodies", "exactly one body";
+    Missing: "size=\"0.022\" contype=\"1\" conaffinity=\"1\"" => "size=\"0.022\"", on "name: FR, bus",
+        "feet[0].site", "`FR_foot` without a shape that touches the ground", "sphere geom";
     OutOfRange: "size=\"0.012\"" => "size=\"0\"", on "size=\"0\"", "geom@size", "`0`", "lengths above 0";
 };
 
@@ -233,7 +243,12 @@ fn every_mistake_in_the_model_is_told_with_its_place_and_what_was_expected() {
         .iter()
         .filter_map(|row| {
             let model = without(frozen::MODEL, row.from, row.to);
-            check(row, "quad.xml", &model, &refusals(frozen::YAML, &model)).err()
+            // A model whose feet do not fit is told where robot.yaml names them.
+            let (file, text) = match row.field.starts_with("feet") {
+                true => ("robot.yaml", frozen::YAML),
+                false => ("quad.xml", model.as_str()),
+            };
+            check(row, file, text, &refusals(frozen::YAML, &model)).err()
         })
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));

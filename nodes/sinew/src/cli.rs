@@ -20,6 +20,8 @@ pub enum Command {
     Drive(Drive),
     /// Print a running robot.
     Status(Status),
+    /// Replace a running robot's policy, or run it on this machine for a robot elsewhere.
+    Policy(Policy),
     /// Run scripted scenarios and judge their outcome.
     Scenario(Scenario),
     /// Measure, always beside a peer of the same run.
@@ -110,6 +112,55 @@ pub struct Status {
 }
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Policy {
+    #[command(subcommand)]
+    pub what: Option<PolicyKind>,
+    /// Zenoh router that the robot is connected to, `tcp/HOST:PORT`.
+    #[arg(long)]
+    pub connect: Option<String>,
+    /// Name of the robot.
+    #[arg(long, default_value = "quad")]
+    pub robot: String,
+    /// Manifest of the policy to run.
+    #[arg(long)]
+    pub model: Option<PathBuf>,
+    /// Folder of the robot [default: the folder above the model's].
+    #[arg(long)]
+    pub description: Option<PathBuf>,
+    /// One JSON object on standard output at the end.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum PolicyKind {
+    /// Replace the policy while the robot walks: load, compare, blend.
+    Swap(PolicySwap),
+}
+
+#[derive(Debug, Args)]
+pub struct PolicySwap {
+    /// A `*.model.toml` of the same joints and rate.
+    pub model: PathBuf,
+    /// Name of the robot.
+    #[arg(long, default_value = "quad")]
+    pub robot: String,
+    /// Ticks of control in which old and new both compute and are compared.
+    #[arg(long, default_value_t = 500)]
+    pub shadow_ticks: u64,
+    /// Time over which the new one takes over, s.
+    #[arg(long, default_value_t = 0.5)]
+    pub blend_s: f64,
+    /// Largest difference of a joint target allowed, rad.
+    #[arg(long, default_value_t = 0.5)]
+    pub max_difference_rad: f32,
+    /// One JSON object on standard output.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
 pub struct Scenario {
     /// A scenario file, or a folder of them.
     pub path: PathBuf,
@@ -119,6 +170,18 @@ pub struct Scenario {
     /// One seed instead of the file's own.
     #[arg(long, conflicts_with = "seeds")]
     pub seed: Option<u64>,
+    /// Another robot that the file has an entry for: a folder under launch/robots.
+    #[arg(long)]
+    pub robot: Option<String>,
+    /// Physics engine instead of the file's own.
+    #[arg(long, value_enum)]
+    pub engine: Option<PhysicsEngine>,
+    /// Solver iterations of rapier instead of the file's own.
+    #[arg(long)]
+    pub solver_iterations: Option<usize>,
+    /// Latency of the policies in ticks instead of the file's own; never less than a model declares.
+    #[arg(long)]
+    pub latency_ticks: Option<u64>,
     #[arg(long, value_enum, default_value = "inline")]
     pub compose: Compose,
     /// As processes on their own timing instead of in lockstep: wall figures, no hash to compare.
@@ -130,6 +193,14 @@ pub struct Scenario {
     /// One JSON object on standard output.
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PhysicsEngine {
+    /// Built in.
+    Rapier,
+    /// Opened at run time; found, or fetched by pip.
+    Mujoco,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -161,6 +232,13 @@ pub enum BenchKind {
         n: u64,
         #[arg(long, default_value_t = 1)]
         seed: u64,
+        #[arg(long)]
+        json: bool,
+    },
+    /// A policy step at 50 Hz with cold caches: native, ONNX Runtime, and its plain C interface.
+    Policy {
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
         #[arg(long)]
         json: bool,
     },
@@ -207,6 +285,8 @@ pub enum ModelKind {
         #[arg(long)]
         json: bool,
     },
+    /// Take over a policy of another format: manifest, golden vectors, check; nothing is guessed.
+    Import(crate::model_import::ModelImport),
     /// What each number of each input means: term, joint, unit, scale, value.
     Explain {
         /// A `*.model.toml`.
@@ -228,6 +308,14 @@ pub enum ModelKind {
         /// Replace what was prepared before, also when it is damaged.
         #[arg(long)]
         rebuild: bool,
+        /// One JSON object on standard output.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Do the engines keep their promises? Models with known outputs, bad inputs, two engines side by side.
+    Conformance {
+        #[arg(long, value_enum, default_value = "all")]
+        engine: ConformanceEngine,
         /// One JSON object on standard output.
         #[arg(long)]
         json: bool,
@@ -254,4 +342,12 @@ pub enum DoctorKind {
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ConformanceEngine {
+    All,
+    Native,
+    #[value(name = "onnxruntime")]
+    OnnxRuntime,
 }

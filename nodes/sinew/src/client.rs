@@ -6,12 +6,15 @@ use sinew_rt::fast_path::{FastPath, Publisher, Subscription};
 use sinew_rt::frame_queue::FrameQueue;
 use sinew_stack::{Goal, Operator};
 use sinew_wire::{
-    ActuatorState, MAX_FRAME, MotionCommand, PolicyCommand, PolicyStatus, Request, RobotState, Source,
+    ActuatorState, MAX_FRAME, MotionCommand, PolicyCommand, PolicyCommandBody, PolicyStatus, Request,
+    RobotState, Source,
 };
 use std::time::Duration;
 
 use crate::shells::ctl::{self, Control, TruthReply};
+use crate::shells::policy_swap::REPORT;
 use crate::shells::{boot_id, keys};
+use zenoh::Wait;
 
 /// Motion frames per second.
 pub const MOTION_HZ: u64 = 50;
@@ -28,8 +31,8 @@ pub struct Client {
     pub operator: Operator,
     pub robot_state: Option<RobotState>,
     pub actuator_state: Option<ActuatorState>,
-    /// Time the policy took for its newest targets, microseconds.
-    pub policy_us: Option<u32>,
+    /// What the policy said about its newest targets.
+    pub policy: Option<PolicyCommandBody>,
     ctl: Control,
     last_sent_ns: u64,
     buffer: [u8; MAX_FRAME],
@@ -74,7 +77,7 @@ impl Client {
             _subscriptions: subscriptions,
             robot_state: None,
             actuator_state: None,
-            policy_us: None,
+            policy: None,
             ctl,
             last_sent_ns: 0,
             buffer: [0; MAX_FRAME],
@@ -99,7 +102,7 @@ impl Client {
             } else if let Ok(frame) = PolicyCommand::decode(bytes)
                 && frame.body.status() == PolicyStatus::Targets
             {
-                self.policy_us = Some(frame.body.run_us);
+                self.policy = Some(frame.body);
             }
         }
         heard
@@ -157,6 +160,20 @@ impl Client {
     #[must_use]
     pub fn time_s(&self) -> f64 {
         self.robot_state.as_ref().map_or(0.0, |s| s.header.step as f64 * 2e-3)
+    }
+
+    /// What the policy process has counted; `None` when it does not answer in time.
+    #[must_use]
+    pub fn policy_report(&self) -> Option<serde_json::Value> {
+        let replies = self
+            .session
+            .session()
+            .get(format!("{}/{REPORT}", self.session.robot()))
+            .timeout(Duration::from_millis(500))
+            .wait()
+            .ok()?;
+        let sample = replies.recv().ok()?.into_result().ok()?;
+        serde_json::from_slice(&sample.payload().to_bytes()).ok()
     }
 
     /// Ground truth; only in simulation.

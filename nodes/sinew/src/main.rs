@@ -10,7 +10,11 @@ mod drive;
 mod engines;
 mod model;
 mod model_build;
+mod model_conformance;
 mod model_explain;
+mod model_import;
+mod physics_engines;
+mod policy;
 mod progress;
 mod run_dir;
 mod scenario;
@@ -32,6 +36,7 @@ fn main() -> std::process::ExitCode {
         cli::Command::Node(args) => shells::run(&args),
         cli::Command::Drive(args) => drive::run(&args),
         cli::Command::Status(args) => status::run(&args),
+        cli::Command::Policy(args) => policy::run(&args),
         cli::Command::Scenario(args) => scenario::run(&args),
         cli::Command::Bench(args) => bench::run(&args),
         cli::Command::Echo(args) => bench::echo(&args),

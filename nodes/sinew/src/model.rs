@@ -10,17 +10,19 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::cli::{self, ModelKind};
-use crate::{engines, model_build, model_explain};
+use crate::{engines, model_build, model_conformance, model_explain, model_import};
 
 /// # Errors
 /// Files that cannot be read; a model that does not fit is a verdict, not an error.
 pub fn run(args: &cli::Model) -> Result<ExitCode> {
     match &args.what {
+        ModelKind::Import(args) => model_import::run(args),
         ModelKind::Check { file, robot, json } => check_model(file, robot.as_deref(), *json),
         ModelKind::Explain { file, robot, live, json } => {
             model_explain::run(file, robot.as_deref(), live.as_deref(), *json)
         }
         ModelKind::Build { file, rebuild, json } => model_build::run(file, *rebuild, *json),
+        ModelKind::Conformance { engine, json } => model_conformance::run(*engine, *json),
     }
 }
 

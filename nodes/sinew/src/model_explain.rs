@@ -4,6 +4,7 @@ use serde_json::json;
 use sinew_inference::{Directory, Model, NativeEngine};
 use sinew_policy::{Policy, Row, explain};
 use sinew_wire::{PolicyStatus, Source, StepTime};
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -33,13 +34,17 @@ pub fn run(file: &Path, robot: Option<&Path>, live: Option<&str>, json: bool) ->
         explain::fill_from_golden(&mut rows, &model, &mut policy)?;
         "first golden tick".to_owned()
     };
-    if json {
+    let text = if json {
         let rows: Vec<_> = rows.iter().map(as_json).collect();
-        println!("{}", json!({ "file": file, "values_from": from, "rows": rows }));
+        format!("{}\n", json!({ "file": file, "values_from": from, "rows": rows }))
     } else {
-        print(&rows, &from);
+        table(&rows, &from)
+    };
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        // Whoever was reading has seen enough.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+        other => Ok(other.map(|()| ExitCode::SUCCESS)?),
     }
-    Ok(ExitCode::SUCCESS)
 }
 
 /// Runs until the longest history is full of measured values.
@@ -70,7 +75,10 @@ fn follow(policy: &mut Policy, name: &str, runs: usize) -> Result<()> {
         fed += 1;
         let status = policy.step(&state, StepTime::default()).body.status();
         let reason = policy.fault().map_or_else(|| "no targets".to_owned(), ToString::to_string);
-        ensure!(status == PolicyStatus::Targets, "the policy cannot run on what robot {name:?} says: {reason}");
+        ensure!(
+            status == PolicyStatus::Targets,
+            "the policy cannot run on what robot {name:?} says: {reason}"
+        );
     }
     Ok(())
 }
@@ -82,20 +90,27 @@ fn as_json(row: &Row) -> serde_json::Value {
     })
 }
 
-fn print(rows: &[Row], from: &str) {
-    println!("values from the {from}; pipeline: what happens to a value on its way into the tensor");
+fn table(rows: &[Row], from: &str) -> String {
     let width = |of: &dyn Fn(&Row) -> usize| rows.iter().map(of).max().unwrap_or(0);
     let (term, item) = (width(&|r| r.term.len()), width(&|r| r.item.len()));
+    let head =
+        format!("values from the {from}; pipeline: what happens to a value on its way into the tensor");
+    let mut lines = vec![head];
     let mut tensor = "";
     for row in rows {
         if row.tensor != tensor {
             tensor = &row.tensor;
-            println!("{tensor}\n  {:>5}  {:term$}  {:item$}  unit   ago  {:>12}  pipeline", "index", "term", "of", "value");
+            lines.push(tensor.to_owned());
+            lines.push(format!(
+                "  {:>5}  {:term$}  {:item$}  unit   ago  {:>12}  pipeline",
+                "index", "term", "of", "value"
+            ));
         }
         let value = row.value.map_or_else(|| "-".to_owned(), |v| format!("{v:.6}"));
-        println!(
+        lines.push(format!(
             "  {:>5}  {:term$}  {:item$}  {:5}  {:>3}  {value:>12}  {}",
             row.index, row.term, row.item, row.unit, row.ago, row.pipeline
-        );
+        ));
     }
+    lines.join("\n") + "\n"
 }

@@ -1,7 +1,7 @@
 //! `sinew status`: a running robot on one page, or as one JSON object.
 use anyhow::Result;
 use serde_json::{Value, json};
-use sinew_wire::{NO_POLICY, Source};
+use sinew_wire::{NO_POLICY, PolicyCommandBody, PolicyFlags, Source};
 use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -11,6 +11,9 @@ use crate::client::{Client, faults};
 
 /// How long a robot may take to say something.
 const WAIT: Duration = Duration::from_secs(3);
+
+/// How long an active policy may take.
+const POLICY_WAIT: Duration = Duration::from_millis(300);
 
 /// # Errors
 /// When there is no such robot.
@@ -24,6 +27,14 @@ pub fn run(args: &cli::Status) -> Result<ExitCode> {
             "robot {:?} is there but says nothing: see the terminal of `sinew up`",
             args.robot
         );
+    }
+    // An active policy speaks several times in this time.
+    let policy_deadline = sinew_rt::clock::deadline_in(POLICY_WAIT);
+    while client.policy.is_none()
+        && client.robot_state.as_ref().is_some_and(|s| s.body.active_policy != NO_POLICY)
+        && !sinew_rt::clock::remaining(policy_deadline).is_zero()
+    {
+        client.listen(Duration::from_millis(20));
     }
     let status = describe(&client, &args.robot);
     if args.json {
@@ -63,11 +74,24 @@ pub fn describe(client: &Client, robot: &str) -> Value {
         "faults": faults(body.faults),
         "hottest_c": hottest,
         "policy_misses": body.policy_misses,
+        "policy_report": client.policy_report(),
+        "policy_output": client.policy.as_ref().map(policy_output),
         "saturated_ticks": body.saturated_ticks,
         "replies_missing": actuators.body.missing,
         "commands_refused": actuators.body.refused,
         "rtf": truth.as_ref().map(|t| t.rtf),
         "truth_height_m": truth.as_ref().map(|t| t.position_m[2]),
+    })
+}
+
+/// What the newest targets say about themselves.
+fn policy_output(body: &PolicyCommandBody) -> Value {
+    json!({
+        "model_hash": format!("{:08x}", body.model_hash),
+        "provider": body.provider().name(),
+        "flags": PolicyFlags::names(body.flags).collect::<Vec<_>>(),
+        "run_us": body.run_us,
+        "age_us": body.age_us,
     })
 }
 
@@ -112,7 +136,7 @@ pub fn lines(client: &Client, rates: Rates) -> [String; 3] {
     let faults = faults(body.faults);
     let faults = if faults.is_empty() { "none" } else { &faults };
     let missing = client.actuator_state.as_ref().map_or(0, |s| s.body.missing);
-    let policy = client.policy_us.map_or_else(|| "idle".to_owned(), |us| format!("{us} us"));
+    let policy = client.policy.map_or_else(|| "idle".to_owned(), |p| format!("{} us", p.run_us));
     [
         format!(
             "{:9} link {:8} ladder {:7} lease {:9} faults {faults}",

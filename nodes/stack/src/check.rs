@@ -4,6 +4,8 @@
 use sinew_guard::FAULTS;
 use sinew_wire::{Refusal, RobotMode};
 
+use crate::choice::Choice;
+use crate::offboard::OffboardPlan;
 use crate::scenario::{Event, Expect, GoalName, Pushes, Scenario, ScenarioError};
 
 /// Longest run, s.
@@ -64,6 +66,7 @@ pub fn check(scenario: &Scenario, file: &str) -> Result<(), ScenarioError> {
     c.range("payload_kg", scenario.payload_kg, 0.0, 1000.0)?;
     c.range("friction", scenario.friction.unwrap_or(0.7), 0.0, 10.0)?;
     c.range("latency_ticks", scenario.latency_ticks as f64, 0.0, 100.0)?;
+    c.range("solver_iterations", scenario.solver_iterations as f64, 1.0, 64.0)?;
     let policies = scenario.policies.len() as f64;
     for goal in &scenario.goals {
         c.range("goals.at_s", goal.at_s, 0.0, scenario.duration_s)?;
@@ -74,8 +77,11 @@ pub fn check(scenario: &Scenario, file: &str) -> Result<(), ScenarioError> {
     let segments = &scenario.segments;
     c.range("segments.from_s", segments.from_s, 0.0, scenario.duration_s)?;
     if !segments.velocities.is_empty() {
-        // The first second is not judged; something must be left.
-        c.range("segments.for_s", segments.for_s, 1.1, scenario.duration_s)?;
+        c.range("segments.settle_s", segments.settle_s, 0.0, 60.0)?;
+        c.range("segments.average_over_s", segments.average_over_s, 0.0, 10.0)?;
+        // Something must be left to judge.
+        let least_s = segments.settle_s + segments.average_over_s + 0.1;
+        c.range("segments.for_s", segments.for_s, least_s, scenario.duration_s)?;
     }
     for velocity in segments.velocities.iter().flatten() {
         c.range("segments.velocities", f64::from(*velocity), -5.0, 5.0)?;
@@ -83,10 +89,26 @@ pub fn check(scenario: &Scenario, file: &str) -> Result<(), ScenarioError> {
     if let Some(pushes) = &scenario.pushes {
         check_pushes(&c, pushes, segments.for_s)?;
     }
+    if let Some(plan) = &scenario.offboard {
+        check_offboard(&c, plan, scenario.latency_ticks)?;
+    } else if scenario.events.iter().any(|e| matches!(e, Event::OffboardCut { .. })) {
+        return c.wrong("events.kind", "offboard_cut only beside `offboard`".into(), "no `offboard`".into());
+    }
     for event in &scenario.events {
         check_event(&c, event, scenario.duration_s)?;
     }
-    check_expect(&c, &scenario.expect)
+    check_expect(&c, &scenario.expect)?;
+    scenario.robots.keys().try_for_each(|robot| check_entry(&c, scenario, robot))
+}
+
+/// What an entry makes of the file is a scenario of its own.
+fn check_entry(c: &Checker<'_>, scenario: &Scenario, robot: &str) -> Result<(), ScenarioError> {
+    c.file_name("robots", robot)?;
+    if robot == scenario.robot {
+        return c.wrong("robots", "robots beside the file's own".into(), format!("{robot:?} again"));
+    }
+    let choice = Choice { robot: Some(robot.to_owned()), ..Choice::default() };
+    scenario.clone().choose(&choice, &format!("{}: robots.{robot}", c.file)).map(|_| ())
 }
 
 fn check_pushes(c: &Checker<'_>, pushes: &Pushes, segment_s: f64) -> Result<(), ScenarioError> {
@@ -95,6 +117,15 @@ fn check_pushes(c: &Checker<'_>, pushes: &Pushes, segment_s: f64) -> Result<(), 
         c.range("pushes.into_segment_s", *into_s, 0.0, segment_s)?;
     }
     Ok(())
+}
+
+fn check_offboard(c: &Checker<'_>, plan: &OffboardPlan, latency_ticks: u64) -> Result<(), ScenarioError> {
+    c.file_name("offboard.model", &plan.model)?;
+    c.range("offboard.delay_ms", plan.delay_ms, 0.0, 1000.0)?;
+    c.range("offboard.loss", plan.loss, 0.0, 1.0)?;
+    c.range("offboard.max_age_ms", plan.max_age_ms, 1.0, 10_000.0)?;
+    // What leaves in tick k + wait enters control at k + latency, and takes a tick to get there.
+    c.range("offboard.wait_ticks", plan.wait_ticks as f64, 0.0, latency_ticks.saturating_sub(1) as f64)
 }
 
 fn check_event(c: &Checker<'_>, event: &Event, duration_s: f64) -> Result<(), ScenarioError> {
@@ -118,6 +149,14 @@ fn check_event(c: &Checker<'_>, event: &Event, duration_s: f64) -> Result<(), Sc
             delta_v_m_s.iter().try_for_each(|v| c.range("events.delta_v_m_s", *v, -10.0, 10.0))
         }
         Event::Friction { mu, .. } => c.range("events.mu", *mu, 0.0, 10.0),
+        Event::PolicyLate { runs, .. } => c.range("events.runs", f64::from(*runs), 1.0, 10_000.0),
+        Event::Swap { model, shadow_ticks, blend_s, max_difference_rad, .. } => {
+            c.file_name("events.model", model)?;
+            c.range("events.shadow_ticks", *shadow_ticks as f64, 1.0, 1e6)?;
+            c.range("events.blend_s", *blend_s, 0.0, 60.0)?;
+            c.range("events.max_difference_rad", *max_difference_rad, 0.0, 10.0)
+        }
+        Event::OffboardCut { for_s, .. } => c.range("events.for_s", *for_s, 0.0, DURATION_MAX_S),
         Event::Kill { .. } | Event::OverTemperature { .. } | Event::DriveReset { .. } => Ok(()),
     }
 }
@@ -128,12 +167,16 @@ fn check_expect(c: &Checker<'_>, expect: &Expect) -> Result<(), ScenarioError> {
         ("expect.rmse_vy", expect.rmse_vy),
         ("expect.rmse_wz", expect.rmse_wz),
         ("expect.t_damp_ms", expect.t_damp_ms),
+        ("expect.max_target_step_rad", expect.max_target_step_rad),
     ];
     for (field, bar) in bars {
         c.range(field, bar.unwrap_or(0.0), 0.0, 1e6)?;
     }
     if let Some(mode) = &expect.mode {
         c.one_of("expect.mode", mode, RobotMode::ALL.iter().map(|m| m.name()))?;
+    }
+    if let Some(swap) = &expect.swap {
+        c.one_of("expect.swap", swap, ["done", "refused"].into_iter())?;
     }
     for fault in &expect.faults {
         c.one_of("expect.faults", fault, FAULTS.iter().map(|row| row.code))?;

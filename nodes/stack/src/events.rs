@@ -72,7 +72,12 @@ pub fn resolve(
     for event in &scenario.events {
         let drive = |name: &str, fault| joint(name).map(|joint| WorldEvent::Drive { joint, fault });
         match event {
-            Event::Link { .. } | Event::FlipCommandBit { .. } => {}
+            // Done where the link, or the policy, is.
+            Event::Link { .. }
+            | Event::FlipCommandBit { .. }
+            | Event::PolicyLate { .. }
+            | Event::Swap { .. }
+            | Event::OffboardCut { .. } => {}
             Event::Kill { at_s, target } => {
                 events.push((step(*at_s), ScheduledEvent::Process(ProcessEvent::Kill(*target))));
             }

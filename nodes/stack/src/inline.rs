@@ -1,7 +1,6 @@
 //! All cores in one thread, frames passed as bytes, one call per step.
 use sinew_bridge::{Bridge, FrameList, ReceivedList};
 use sinew_control::{Control, Inputs, PolicyTiming};
-use sinew_policy::Policy;
 use sinew_twin::Twin;
 use sinew_wire::{
     ActuatorState, DecodeError, MAX_FRAME, MotionCommand, MotionCommandBody, PolicyCommand,
@@ -12,18 +11,20 @@ use crate::events::{ProcessEvent, ScheduledEvent, resolve};
 use crate::inbox::Inbox;
 use crate::link_filter::{Delivery, LinkFilter};
 use crate::meters::{Meters, Part, Unmetered};
-use crate::scenario::{Participant, Scenario, ScenarioError};
+use crate::policy_host::PolicyHost;
+use crate::scenario::{BodyVelocity, Participant, Scenario, ScenarioError};
 use crate::score::{Score, Scorer};
 use crate::script::Script;
 use crate::setup::{LockstepPlan, Participants, Setup, SetupError};
+use crate::target_meter::TargetMeter;
 use crate::trace::{StepTrace, Trace};
 
 /// Why a run stopped before its end.
 #[derive(Debug, thiserror::Error)]
 pub enum StackError {
-    #[error("{0}")]
+    #[error(transparent)]
     Setup(#[from] SetupError),
-    #[error("{0}")]
+    #[error(transparent)]
     Scenario(#[from] ScenarioError),
     #[error("step {step}: {frame} did not survive its own encoding: {error}")]
     Frame { step: u64, frame: &'static str, error: DecodeError },
@@ -50,7 +51,8 @@ pub struct Stack {
     plan: LockstepPlan,
     pub bridge: Bridge,
     pub control: Control,
-    policies: Vec<Policy>,
+    policies: Vec<PolicyHost>,
+    targets: TargetMeter,
     pub twin: Twin,
     script: Script,
     filter: LinkFilter,
@@ -66,6 +68,7 @@ pub struct Stack {
     motion_due: Vec<MotionCommand>,
     deliveries: Vec<Delivery>,
     robot_state: RobotState,
+    body_velocity: BodyVelocity,
     pub trace: Trace,
     messages: u64,
     stale_accepted: u64,
@@ -84,8 +87,9 @@ impl Stack {
     /// # Errors
     /// What does not fit together.
     pub fn new(setup: &Setup, scenario: &Scenario, file: &str) -> Result<Self, StackError> {
-        let policies =
-            (0..setup.models.len()).map(|i| setup.policy(i, BOOT_POLICY)).collect::<Result<Vec<_>, _>>()?;
+        let policies = (0..setup.models.len())
+            .map(|number| PolicyHost::new(setup, Some(scenario), number, BOOT_POLICY))
+            .collect::<Result<Vec<_>, _>>()?;
         let buses = setup.robot.buses.len();
         let mut present = Participants::BRIDGE | Participants::CONTROL | Participants::OPERATOR;
         if !policies.is_empty() {
@@ -99,6 +103,7 @@ impl Stack {
             bridge: setup.bridge(BOOT_BRIDGE)?,
             control: setup.control(BOOT_CONTROL)?,
             policies,
+            targets: TargetMeter::new(&setup.robot),
             twin: setup.twin()?,
             script: Script::new(scenario, &setup.name, BOOT_OPERATOR, period_ns),
             filter: LinkFilter::new(scenario, period_ns),
@@ -114,6 +119,7 @@ impl Stack {
             motion_due: Vec::new(),
             deliveries: Vec::new(),
             robot_state: RobotState::default(),
+            body_velocity: scenario.policy_body_velocity,
             trace: Trace::default(),
             messages: 0,
             stale_accepted: 0,
@@ -127,7 +133,7 @@ impl Stack {
     /// See [`StackError`].
     pub fn run(setup: &Setup, scenario: &Scenario, file: &str) -> Result<(Outcome, Trace), StackError> {
         let mut stack = Self::new(setup, scenario, file)?;
-        let scorer = Scorer::new(scenario, stack.period_ns);
+        let scorer = Scorer::new(scenario, stack.period_ns, setup.robot.postures.stand.height_m);
         let steps = (scenario.duration_s * 1e9 / stack.period_ns as f64).round() as u64;
         while stack.step < steps {
             let command = scorer.command(stack.step);
@@ -138,6 +144,8 @@ impl Stack {
     }
 
     fn outcome(&self, scorer: &Scorer<'_>) -> Outcome {
+        let report = self.policies.first().map(PolicyHost::report).unwrap_or_default();
+        let scorer = scorer.clone().policy(report);
         let refusals: Vec<String> = sinew_wire::Refusal::ALL
             .iter()
             .zip(self.bridge.refusals())
@@ -183,7 +191,8 @@ impl Stack {
             .map_err(|e| StackError::Twin { step, error: e.to_string() })?;
         let replies: usize = self.replies.iter().map(|r| r.len()).sum();
         self.messages += (frames + replies) as u64;
-        let mut trace = StepTrace { command: velocity, ..StepTrace::of(&self.twin, self.joints) };
+        let mut trace =
+            StepTrace { command: velocity, ..StepTrace::of(&self.twin, self.joints, &mut self.targets) };
         if self.has(Participants::BRIDGE) {
             let state = meters.measure(Part::Bridge, || {
                 for (bus, replies) in self.replies.iter().enumerate() {
@@ -249,8 +258,13 @@ impl Stack {
         let step = self.step;
         let now = StepTime::from_ns(step * self.period_ns);
         if self.has(Participants::POLICY) && step.is_multiple_of(self.plan.policy.decimation) {
+            let mut seen = self.robot_state.clone();
+            if self.body_velocity == BodyVelocity::Truth {
+                seen.body.velocity_m_s = self.twin.truth().velocity_body_m_s.map(|v| v as f32);
+            }
             for policy in &mut self.policies {
-                let frame = meters.measure(Part::Policy, || policy.step(&self.robot_state, now));
+                let mut frame = meters.measure(Part::Policy, || policy.step(&seen, now));
+                policy.judge(&mut frame, None);
                 let bytes = frame.encode(&mut self.buffer).map_err(|_| too_long(step))?;
                 let frame = PolicyCommand::decode(bytes).map_err(|error| StackError::Frame {
                     step,

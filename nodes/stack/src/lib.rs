@@ -8,28 +8,47 @@
 //! What may be touched here: how cores are composed and judged. What a core does belongs to its room.
 //! Invariant: nothing here reads a clock or a socket; equal inputs give equal bits.
 mod check;
+mod choice;
+mod engine;
 mod events;
 mod inbox;
 mod inline;
 mod link_filter;
 mod meters;
 mod models;
+mod offboard;
 mod operator;
+mod policy_engine;
+mod policy_host;
+mod policy_report;
 mod scenario;
 mod score;
 mod script;
 mod setup;
+mod target_meter;
 mod trace;
 
+pub use choice::{Choice, RobotEntries, RobotEntry};
+pub use engine::{BuiltIn, Engine, EngineError, Engines};
 pub use events::{ProcessEvent, ScheduledEvent, resolve};
 pub use inbox::Inbox;
 pub use inline::{Outcome, Stack, StackError};
 pub use link_filter::{Delivery, LinkFilter};
 pub use meters::{Meters, Part, Unmetered};
 pub use models::Models;
+pub use offboard::{
+    MAX_STATES_MESSAGE, OffboardPlan, STATES_PER_MESSAGE, SimulatedOffboard, StatesMessage,
+    StatesMessageError, answer,
+};
 pub use operator::{Goal, Operator};
-pub use scenario::{Event, Expect, LinkFault, Participant, Scenario, ScenarioError, Segment};
+pub use policy_engine::{MakeEngine, native_engine};
+pub use policy_host::PolicyHost;
+pub use policy_report::{OffboardReport, PolicyReport, SwapReport};
+pub use scenario::{
+    BodyVelocity, Event, Expect, LinkFault, Participant, Scenario, ScenarioError, Segment, Segments,
+};
 pub use score::{Score, Scorer};
 pub use script::Script;
 pub use setup::{LockstepPlan, Participants, Setup, SetupError};
+pub use target_meter::TargetMeter;
 pub use trace::{StepTrace, Trace};

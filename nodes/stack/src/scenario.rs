@@ -4,6 +4,9 @@
 use serde::Deserialize;
 
 use crate::check::check;
+use crate::choice::RobotEntries;
+use crate::engine::Engine;
+use crate::offboard::OffboardPlan;
 
 /// One run.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
@@ -15,6 +18,15 @@ pub struct Scenario {
     pub about: String,
     /// Folder under `launch/robots`.
     pub robot: String,
+    /// Other robots that may run this scenario, by folder.
+    #[serde(default)]
+    pub robots: RobotEntries,
+    /// Physics engine: rapier (default) or mujoco.
+    #[serde(default)]
+    pub engine: Engine,
+    /// Solver iterations of rapier, 1 to 64; MuJoCo's solver stops by itself.
+    #[serde(default = "one_usize")]
+    pub solver_iterations: usize,
     /// Manifests in the robot's `models` folder, by file stem; the first is policy 0.
     #[serde(default)]
     pub policies: Vec<String>,
@@ -34,15 +46,21 @@ pub struct Scenario {
     /// Factor on the declared sensor noise and biases.
     #[serde(default = "one_f64")]
     pub noise_scale: f64,
+    /// What the policies read as the base's velocity.
+    #[serde(default)]
+    pub policy_body_velocity: BodyVelocity,
     /// What the operator wants from when on.
     #[serde(default)]
     pub goals: Vec<GoalAt>,
-    /// Velocities to follow, each judged after its first second.
+    /// Velocities to follow, each judged once the robot has had time to settle.
     #[serde(default)]
     pub segments: Segments,
     /// Pushes within every segment.
     #[serde(default)]
     pub pushes: Option<Pushes>,
+    /// Policy 0 runs on another machine; the one named above is its fallback.
+    #[serde(default)]
+    pub offboard: Option<OffboardPlan>,
     #[serde(default)]
     pub events: Vec<Event>,
     pub expect: Expect,
@@ -51,8 +69,25 @@ pub struct Scenario {
 fn one() -> u64 {
     1
 }
+fn half() -> f64 {
+    0.5
+}
+fn one_usize() -> usize {
+    1
+}
 fn one_f64() -> f64 {
     1.0
+}
+
+/// Where the policies' body velocity comes from.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum BodyVelocity {
+    /// From the estimator, as on a robot.
+    #[default]
+    Estimator,
+    /// From the twin: an aid for comparing, in one thread only; processes and robots refuse it.
+    Truth,
 }
 
 /// A goal of the scripted operator.
@@ -83,15 +118,27 @@ pub enum GoalName {
 }
 
 /// A row of velocities of equal length.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct Segments {
     /// Step time of the first, s.
     pub from_s: f64,
     /// Length of each, s.
     pub for_s: f64,
+    /// Time to settle at the start of each, which is not judged, s.
+    #[serde(default = "one_f64")]
+    pub settle_s: f64,
+    /// The velocity is judged as its mean over this time, a stride, s; 0 judges every step.
+    #[serde(default)]
+    pub average_over_s: f64,
     /// vx, vy m/s, wz rad/s.
     pub velocities: Vec<[f32; 3]>,
+}
+
+impl Default for Segments {
+    fn default() -> Self {
+        Self { from_s: 0.0, for_s: 0.0, settle_s: 1.0, average_over_s: 0.0, velocities: Vec::new() }
+    }
 }
 
 /// One velocity with its span in steps.
@@ -199,6 +246,29 @@ pub enum Event {
         at_s: f64,
         mu: f64,
     },
+    /// So many runs of the policy in a row come too late to be used.
+    PolicyLate {
+        at_s: f64,
+        runs: u32,
+    },
+    /// The policy is replaced by another model while it runs.
+    Swap {
+        at_s: f64,
+        /// Manifest, by file stem.
+        model: String,
+        /// Ticks of control in which old and new both compute and are compared.
+        shadow_ticks: u64,
+        /// Time over which the new one takes over, s.
+        blend_s: f64,
+        /// Largest difference of a joint target, rad.
+        #[serde(default = "half")]
+        max_difference_rad: f64,
+    },
+    /// Nothing passes to or from the other machine.
+    OffboardCut {
+        at_s: f64,
+        for_s: f64,
+    },
 }
 
 /// What a link does to frames.
@@ -225,9 +295,12 @@ pub enum LinkFault {
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct Expect {
-    /// Trunk contacts or tilts beyond 60 degrees after standing up, by truth.
+    /// Trunk contacts, tilts beyond 60 degrees or a base below half its standing height after standing up, by truth.
     #[serde(default)]
     pub falls: Option<u64>,
+    /// Pushes that must have been given, no fewer.
+    #[serde(default)]
+    pub pushes: Option<u64>,
     #[serde(default)]
     pub rmse_vx: Option<f64>,
     #[serde(default)]
@@ -255,6 +328,22 @@ pub struct Expect {
     /// The drives' own watchdogs must have fired.
     #[serde(default)]
     pub watchdog: Option<bool>,
+    /// Largest step of a joint's position target at the drives while a policy is followed, from the first swap or cut of
+    /// the other machine until the last is over, rad. The robot's transition limits are what this is to be held against.
+    #[serde(default)]
+    pub max_target_step_rad: Option<f64>,
+    /// How the swap must have ended: `done` or `refused`.
+    #[serde(default)]
+    pub swap: Option<String>,
+    /// Runs of the policy that must have missed their deadline.
+    #[serde(default)]
+    pub deadline_missed: Option<u64>,
+    /// How often the local fallback must have taken over from the other machine.
+    #[serde(default)]
+    pub fallbacks: Option<u64>,
+    /// How often the other machine must have taken over.
+    #[serde(default)]
+    pub returns: Option<u64>,
     /// A negative control: the run must break an assertion above, or be refused for this reason.
     #[serde(default)]
     pub fails: bool,
@@ -294,7 +383,7 @@ impl Scenario {
                 let from_s = self.segments.from_s + self.segments.for_s * i as f64;
                 Segment {
                     from_step: step(from_s),
-                    judge_step: step(from_s + 1.0),
+                    judge_step: step(from_s + self.segments.settle_s),
                     to_step: step(from_s + self.segments.for_s),
                     velocity: *velocity,
                 }
@@ -320,7 +409,10 @@ impl Event {
             | Self::EncoderJump { at_s, .. }
             | Self::DriveReset { at_s, .. }
             | Self::Push { at_s, .. }
-            | Self::Friction { at_s, .. } => *at_s,
+            | Self::Friction { at_s, .. }
+            | Self::PolicyLate { at_s, .. }
+            | Self::Swap { at_s, .. }
+            | Self::OffboardCut { at_s, .. } => *at_s,
         }
     }
 }

@@ -1,13 +1,16 @@
 //! One robot, one scenario, and the cores that belong to them, built the same way in every composition.
 use sinew_bridge::{Bridge, BridgeConfig};
-use sinew_control::{Control, ControlConfig, MotionSource, PolicyTiming};
-use sinew_inference::{Model, NativeEngine, Source as ModelSource};
-use sinew_policy::{Policy, PolicyConfig};
+use sinew_control::{Control, ControlConfig, Degrade, Fallback, MotionSource, OnMiss, PolicyTiming};
+use sinew_inference::{Model, Source as ModelSource, manifest};
+use sinew_policy::{Policy, PolicyConfig, Remote, RemoteConfig, SlotConfig};
 use sinew_robot::Robot;
-use sinew_twin::{RapierConfig, Twin, TwinConfig};
-use sinew_wire::Source;
+use sinew_twin::{Twin, TwinConfig};
+use sinew_wire::{Source, robot_id};
+use std::sync::Arc;
 
-use crate::scenario::Scenario;
+use crate::engine::{BuiltIn, Engine, EngineError, Engines};
+use crate::policy_engine::{MakeEngine, native_engine};
+use crate::scenario::{Event, Scenario};
 
 /// Ticks from one motion frame to the next, and from the state it was computed from to the tick it enters.
 const MOTION_DECIMATION: u64 = 10;
@@ -39,30 +42,47 @@ pub struct Setup {
     pub name: String,
     /// Verified models, by policy number.
     pub models: Vec<Model>,
+    /// Models that a scenario swaps in, in the order of its events; or why one cannot be read.
+    pub incoming: Vec<Result<Model, String>>,
+    /// The model that runs on another machine.
+    pub offboard: Option<Model>,
     pub seed: u64,
     pub noise_scale: f64,
     pub latency_ticks: u64,
+    pub engine: Engine,
+    /// Solver iterations of rapier.
+    pub solver_iterations: usize,
+    /// Who builds the engine; without help only what a core can build.
+    pub engines: Arc<dyn Engines>,
+    /// Who makes a policy's engine; without help the native one only.
+    pub make_engine: MakeEngine,
 }
 
 /// Why the cores cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
-    #[error("{0}")]
+    #[error(transparent)]
     Model(#[from] sinew_inference::LoadError),
     #[error("{file}: {error}")]
     Compile { file: String, error: String },
-    #[error("{0}")]
-    Policy(#[from] sinew_policy::SetupError),
-    #[error("{0}")]
+    #[error(transparent)]
+    Policy(Box<sinew_policy::SetupError>),
+    #[error(transparent)]
     Bridge(#[from] sinew_bridge::ConfigError),
-    #[error("{0}")]
+    #[error(transparent)]
     Control(#[from] sinew_control::ConfigError),
-    #[error("{0}")]
-    Physics(#[from] sinew_twin::ModelError),
-    #[error("{0}")]
+    #[error(transparent)]
+    Physics(#[from] EngineError),
+    #[error(transparent)]
     Twin(#[from] sinew_twin::TwinError),
     #[error("policy {number} does not exist, there are {count}")]
     NoPolicy { number: usize, count: usize },
+}
+
+impl From<sinew_policy::SetupError> for SetupError {
+    fn from(error: sinew_policy::SetupError) -> Self {
+        Self::Policy(Box::new(error))
+    }
 }
 
 impl SetupError {
@@ -71,6 +91,22 @@ impl SetupError {
     #[must_use]
     pub fn is_policy_refusal(&self) -> bool {
         matches!(self, Self::Policy(_))
+    }
+}
+
+/// What control does when outputs of `model` do not come, as its manifest declares.
+fn degrade(model: &Model) -> Degrade {
+    Degrade {
+        on_miss: match model.manifest.runtime.on_miss {
+            manifest::OnMiss::Hold => OnMiss::Hold,
+            manifest::OnMiss::Damp => OnMiss::Damp,
+            manifest::OnMiss::Fault => OnMiss::Fault,
+        },
+        misses_max: model.manifest.runtime.misses_max,
+        fallback: match model.manifest.safety.fallback {
+            manifest::Fallback::Stand => Fallback::Stand,
+            manifest::Fallback::Damp => Fallback::Damp,
+        },
     }
 }
 
@@ -86,7 +122,20 @@ impl Setup {
         manifests: &[String],
     ) -> Result<Self, SetupError> {
         let models = manifests.iter().map(|m| Model::load(source, m)).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { robot, name: name.into(), models, seed: 1, noise_scale: 1.0, latency_ticks: 0 })
+        Ok(Self {
+            robot,
+            name: name.into(),
+            models,
+            incoming: Vec::new(),
+            offboard: None,
+            seed: 1,
+            noise_scale: 1.0,
+            latency_ticks: 0,
+            engine: Engine::default(),
+            solver_iterations: 1,
+            engines: Arc::new(BuiltIn),
+            make_engine: native_engine,
+        })
     }
 
     /// What `scenario` runs on, every policy verified once.
@@ -94,12 +143,37 @@ impl Setup {
     /// # Errors
     /// The first model that does not load or does not fit the robot.
     pub fn of(scenario: &Scenario, robot: Robot, source: &dyn ModelSource) -> Result<Self, SetupError> {
+        Self::of_with(scenario, robot, source, native_engine)
+    }
+
+    /// As [`Setup::of`], the policies on engines made by `make_engine`.
+    ///
+    /// # Errors
+    /// As [`Setup::of`].
+    pub fn of_with(
+        scenario: &Scenario,
+        robot: Robot,
+        source: &dyn ModelSource,
+        make_engine: MakeEngine,
+    ) -> Result<Self, SetupError> {
         let manifests: Vec<String> = scenario.policies.iter().map(|p| format!("{p}.model.toml")).collect();
         let name = robot.name.clone();
         let mut setup = Self::new(robot, &name, source, &manifests)?;
+        setup.make_engine = make_engine;
         setup.seed = scenario.seed;
         setup.noise_scale = scenario.noise_scale;
         setup.latency_ticks = scenario.latency_ticks;
+        for event in &scenario.events {
+            if let Event::Swap { model, .. } = event {
+                let model = Model::load(source, &format!("{model}.model.toml"));
+                setup.incoming.push(model.map_err(|e| e.to_string()));
+            }
+        }
+        if let Some(plan) = &scenario.offboard {
+            setup.offboard = Some(Model::load(source, &format!("{}.model.toml", plan.model))?);
+        }
+        setup.engine = scenario.engine;
+        setup.solver_iterations = scenario.solver_iterations;
         for number in 0..setup.models.len() {
             setup.policy(number, 1)?;
         }
@@ -117,6 +191,7 @@ impl Setup {
     pub fn control(&self, boot_id: u32) -> Result<Control, SetupError> {
         let mut config = ControlConfig::new(&self.robot, &self.name, boot_id, self.robot.limits());
         config.policies = (0..self.models.len()).map(|i| self.policy_timing(i)).collect();
+        config.degrades = self.models.iter().map(degrade).collect();
         config.sources =
             [(Source::AUTOSTART, 10), (Source::CMD_VEL, 50), (Source::SCENARIO, 90), (Source::DRIVE, 100)]
                 .map(|(source, priority)| MotionSource { source, priority })
@@ -127,20 +202,28 @@ impl Setup {
     /// # Errors
     /// What the physics or an emulator cannot represent.
     pub fn twin(&self) -> Result<Twin, SetupError> {
-        let physics = Twin::rapier(&self.robot, &RapierConfig::default())?;
+        let physics = self.engines.build(self.engine, &self.robot, self.solver_iterations)?;
         let config = TwinConfig { seed: self.seed, noise_scale: self.noise_scale, ..TwinConfig::default() };
         Ok(Twin::new(&self.robot, physics, config)?)
     }
 
-    /// Policy `number` on the native engine, its golden vectors run.
+    /// Policy `number` on the engine its manifest asks for, its golden vectors run.
     ///
     /// # Errors
     /// Why the policy does not fit this robot.
     pub fn policy(&self, number: usize, boot_id: u32) -> Result<Policy, SetupError> {
         let count = self.models.len();
         let model = self.models.get(number).ok_or(SetupError::NoPolicy { number, count })?;
-        let engine = NativeEngine::new(model)
-            .map_err(|e| SetupError::Compile { file: model.file.clone(), error: e.to_string() })?;
+        self.policy_of(model, number, boot_id)
+    }
+
+    /// `model` as policy `number`, its golden vectors run.
+    ///
+    /// # Errors
+    /// Why it does not fit this robot.
+    pub fn policy_of(&self, model: &Model, number: usize, boot_id: u32) -> Result<Policy, SetupError> {
+        let engine = (self.make_engine)(model)
+            .map_err(|error| SetupError::Compile { file: model.file.clone(), error })?;
         let joints: Vec<String> = self.robot.joint_names().map(str::to_owned).collect();
         let gains: Vec<(f64, f64)> =
             self.robot.joints.iter().map(|j| (j.limits.kp_max, j.limits.kd_max)).collect();
@@ -156,7 +239,25 @@ impl Setup {
             period_ns: self.robot.period_ns,
             boot_id,
         };
-        Ok(Policy::verified(model, Box::new(engine), &config)?.0)
+        Ok(Policy::verified(model, engine, &config)?.0)
+    }
+
+    /// The robot's side of a policy slot: in a hand-over no target moves further in one run than its joint could.
+    #[must_use]
+    pub fn slot_config(&self, number: usize, decimation: u64) -> SlotConfig {
+        let run_s = decimation as f64 * self.robot.period_ns as f64 * 1e-9;
+        let most = |joint: &sinew_robot::Joint| (joint.limits.dq_max_rad_s * run_s) as f32;
+        let latency = self.policy_timing(number).latency_ticks;
+        SlotConfig {
+            transition_rad: self.robot.joints.iter().map(most).collect(),
+            latency_ticks: u32::try_from(latency).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// Another machine as policy `number` of this robot.
+    #[must_use]
+    pub fn remote(&self, config: RemoteConfig, number: usize) -> Remote {
+        Remote::new(config, robot_id(&self.name), number as u8, self.robot.period_ns)
     }
 
     fn policy_timing(&self, number: usize) -> PolicyTiming {

@@ -1,4 +1,5 @@
 //! What happened in each step, for scores and plots.
+use crate::target_meter::TargetMeter;
 use sinew_twin::Twin;
 use sinew_wire::{RobotMode, Stage};
 
@@ -13,6 +14,8 @@ pub struct StepTrace {
     pub height_m: f64,
     pub tilt_rad: f64,
     pub trunk_contact: bool,
+    /// A harness still holds the robot.
+    pub held: bool,
     /// Largest torque of any drive, N m.
     pub torque_peak_nm: f64,
     /// Hottest rotor, degrees Celsius.
@@ -21,6 +24,8 @@ pub struct StepTrace {
     pub stiff: u64,
     /// Drives whose own watchdog has fired, a bit per joint.
     pub watchdogs: u64,
+    /// Largest step of a joint's position target at its drive since the step before, rad.
+    pub target_step_rad: f64,
     /// Pushes given so far.
     pub pushes: u64,
     /// As control and bridge see it; default where they are not heard.
@@ -34,7 +39,7 @@ pub struct StepTrace {
 impl StepTrace {
     /// The twin's half of a step, before it is integrated.
     #[must_use]
-    pub fn of(twin: &Twin, joints: usize) -> Self {
+    pub fn of(twin: &Twin, joints: usize, targets: &mut TargetMeter) -> Self {
         let truth = twin.truth();
         let [vx, vy, _] = truth.velocity_body_m_s;
         let mut trace = Self {
@@ -43,8 +48,10 @@ impl StepTrace {
             height_m: truth.height_m,
             tilt_rad: truth.tilt_rad,
             trunk_contact: truth.trunk_contact,
+            held: truth.held,
             torque_peak_nm: truth.joints.iter().map(|j| j.torque_peak_nm).fold(0.0, f64::max),
             pushes: truth.pushes,
+            target_step_rad: targets.step(twin),
             ..Self::default()
         };
         for joint in 0..joints.min(64) {

@@ -52,10 +52,15 @@ pub const CHECKS: &[Check] = &[
     ("determinism", determinism),
     ("torque_sign", torque_sign),
     ("push", push),
+    ("base_wrench", base_wrench),
     ("friction", friction),
     ("names", names),
     ("joint_stops", joint_stops),
     ("bad_torque", bad_torque),
+    ("changes", changes),
+    ("step_length", step_length),
+    ("feet", feet),
+    ("collapse", collapse),
 ];
 
 fn within(check: &'static str, what: impl Into<String>, found: f64, expected: f64, by: f64) -> Verdict {
@@ -322,6 +327,51 @@ fn push(s: &Subject<'_>) -> Verdict {
     read(p.as_ref(), 0.1 - GRAVITY_M_S2 * DT_S)
 }
 
+/// An external wrench on the base of a standing robot goes into the ground: what the feet carry says where it acts.
+fn base_wrench(s: &Subject<'_>) -> Verdict {
+    const C: &str = "base_wrench";
+    /// Steps averaged.
+    const SPAN: usize = 500;
+    // Sum of the feet's forces, and of their moments about x and y of the world at the base's place.
+    let carried = |force: [f64; 3], torque: [f64; 3]| -> Result<[f64; 3], Violation> {
+        let mut p = s.make(C)?;
+        s.place(C, p.as_mut(), &s.standing_pose(), s.stand_q_rad)?;
+        s.hold(p.as_mut(), 1000, |_, _| ());
+        p.set_base_wrench(force, torque);
+        s.hold(p.as_mut(), 1500, |_, _| ());
+        let mut sum = [0.0; 3];
+        s.hold(p.as_mut(), SPAN, |_, p| {
+            let base = p.base().position_m;
+            for i in 0..p.foot_count() {
+                let foot = p.foot(i);
+                let (x, y) = (foot.position_m[0] - base[0], foot.position_m[1] - base[1]);
+                let share = foot.force_n / SPAN as f64;
+                sum = [sum[0] + share, sum[1] + share * y, sum[2] - share * x];
+            }
+        });
+        // Taken away, it is gone.
+        p.set_base_wrench([0.0; 3], [f64::NAN; 3]);
+        s.hold(p.as_mut(), 1000, |_, _| ());
+        within(C, "load without it, N", p.contact_force_n(), p.mass_kg() * GRAVITY_M_S2, 0.5)?;
+        Ok(sum)
+    };
+    let mass_kg = s.make(C)?.mass_kg();
+    let weight = mass_kg * GRAVITY_M_S2;
+    let [bare, bare_x, bare_y] = carried([0.0; 3], [0.0; 3])?;
+    within(C, "load, N", bare, weight, 0.005 * weight)?;
+    let [lifted, ..] = carried([0.0, 0.0, 0.3 * weight], [0.0; 3])?;
+    within(C, "load, lifted by 0.3 of the weight, N", lifted, 0.7 * weight, 0.005 * weight)?;
+    let [turned, about_x, about_y] = carried([0.0; 3], [3.0, -2.0, 0.0])?;
+    within(C, "load under a torque, N", turned, weight, 0.005 * weight)?;
+    within(C, "moment about x under 3 N m, N m", about_x - bare_x, -3.0, 0.5)?;
+    within(C, "moment about y under -2 N m, N m", about_y - bare_y, 2.0, 0.5)?;
+    let side_n = 0.1 * weight;
+    let [_, _, pulled] = carried([side_n, 0.0, 0.0], [0.0; 3])?;
+    // Pulled forward at the base's height, the robot leans on its front feet.
+    let expected = -side_n * s.stand_height_m;
+    within(C, "moment about y, pulled forward, N m", pulled - bare_y, expected, 0.2 * expected.abs())
+}
+
 /// Without friction a pushed robot slides on; with friction it stops.
 fn friction(s: &Subject<'_>) -> Verdict {
     const C: &str = "friction";
@@ -411,4 +461,80 @@ fn bad_torque(s: &Subject<'_>) -> Verdict {
         "those of zero torque",
         "others".to_owned(),
     )
+}
+
+/// Friction and payload change under way without moving anything.
+fn changes(s: &Subject<'_>) -> Verdict {
+    const C: &str = "changes";
+    let mut p = s.make(C)?;
+    s.place(C, p.as_mut(), &s.standing_pose(), s.stand_q_rad)?;
+    s.hold(p.as_mut(), 100, |_, _| ());
+    p.push([0.2, 0.1, 0.0]);
+    s.hold(p.as_mut(), 20, |_, _| ());
+    let before = bits(p.as_ref());
+    p.set_friction(0.3);
+    p.set_payload(1.5);
+    holds(C, "state bits", bits(p.as_ref()) == before, "those before the change", "others".to_owned())
+}
+
+/// A step lasts as long as the caller says, step by step.
+fn step_length(s: &Subject<'_>) -> Verdict {
+    const C: &str = "step_length";
+    let mut p = s.make(C)?;
+    s.place(C, p.as_mut(), &HIGH, s.stand_q_rad)?;
+    for dt_s in [0.001, 0.002, 0.0005, 0.001] {
+        let before = p.base().linear_velocity_m_s[2];
+        p.step(&[], dt_s);
+        let gained = p.base().linear_velocity_m_s[2] - before;
+        within(C, format!("velocity gained in {dt_s} s"), gained, -GRAVITY_M_S2 * dt_s, 2e-4)?;
+    }
+    Ok(())
+}
+
+/// Feet are where the present state puts them: after `set_state` at once, and after each step.
+fn feet(s: &Subject<'_>) -> Verdict {
+    const C: &str = "feet";
+    let mut p = s.make(C)?;
+    s.place(C, p.as_mut(), &HIGH, s.stand_q_rad)?;
+    let all =
+        |p: &dyn Physics| -> Vec<[f64; 3]> { (0..p.foot_count()).map(|i| p.foot(i).position_m).collect() };
+    let high = all(p.as_ref());
+    let [x, y, z] = HIGH.position_m;
+    let pose = BasePose { position_m: [x + 1.0, y, z + 10.0], ..HIGH };
+    s.place(C, p.as_mut(), &pose, s.stand_q_rad)?;
+    for (moved, from) in all(p.as_ref()).into_iter().zip(&high) {
+        for (i, by) in [1.0, 0.0, 10.0].into_iter().enumerate() {
+            within(C, "way of a foot with the base", moved[i] - from[i], by, 1e-4)?;
+        }
+    }
+    // Falling fast, a foot that is told one step late is 7 mm behind.
+    p.push([0.0, 0.0, -7.0]);
+    for _ in 0..20 {
+        p.step(&[], DT_S);
+        let base = p.base().position_m;
+        for (foot, from) in all(p.as_ref()).into_iter().zip(&high) {
+            let hangs = (foot[2] - base[2]) - (from[2] - z);
+            within(C, "height of a foot against the base", hangs, 0.0, 2e-3)?;
+        }
+    }
+    Ok(())
+}
+
+/// Without torque the robot sinks onto its trunk, and the ground still carries its weight.
+fn collapse(s: &Subject<'_>) -> Verdict {
+    const C: &str = "collapse";
+    let mut p = s.make(C)?;
+    s.place(C, p.as_mut(), &s.standing_pose(), s.stand_q_rad)?;
+    let (mut total, mut on_trunk, mut n) = (0.0, 0.0, 0.0);
+    for k in 0..5000 {
+        p.step(&[], DT_S);
+        if k >= 4000 {
+            total += p.contact_force_n();
+            on_trunk += f64::from(u8::from(p.trunk_contact()));
+            n += 1.0;
+        }
+    }
+    let weight = p.mass_kg() * GRAVITY_M_S2;
+    within(C, "mean contact force, N", total / n, weight, 0.01 * weight)?;
+    within(C, "share of the time on its trunk", on_trunk / n, 1.0, 0.05)
 }

@@ -11,6 +11,7 @@
 
 pub mod conformance;
 mod event;
+mod harness;
 mod imu;
 mod physics;
 mod rapier;

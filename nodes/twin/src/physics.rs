@@ -1,7 +1,8 @@
 //! What the twin asks of a physics engine, and nothing more: torques in, motion and contacts out.
 //!
 //! Joints and feet are numbered in the order in which the caller named them when the engine was built; an
-//! engine that cannot find a name refuses to be built. World frame: z up, ground at z = 0. Body frame of the
+//! engine that cannot find a name refuses to be built. A foot named by a site is all collision shapes of the site's
+//! body. World frame: z up, ground at z = 0. Body frame of the
 //! base: x forward, y left, z up. Every implementation passes `tests/conformance.rs`.
 
 /// Standard gravity of every engine, m/s^2, along -z of the world.
@@ -32,9 +33,9 @@ pub struct BaseTruth {
 /// One foot as the engine knows it, from the last step.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct FootTruth {
-    /// Centre of the foot's contact shape, world frame, m.
+    /// The foot's site (or the centre of the geom that was named), world frame, m.
     pub position_m: [f64; 3],
-    /// Sum of the normal contact forces on the foot, N.
+    /// Sum of the normal contact forces on the foot's shapes, N.
     pub force_n: f64,
     /// Whether the foot carries any load.
     pub contact: bool,
@@ -71,6 +72,9 @@ pub trait Physics: Send {
     fn contact_force_n(&self) -> f64;
     /// Change the velocity of the whole robot at once, world frame, m/s.
     fn push(&mut self, delta_v_m_s: [f64; 3]);
+    /// External force (N) and torque (N m) on the base in every step from now on, world frame, the force acting at the
+    /// base's origin; zeros take it away. Values that are not finite count as zero.
+    fn set_base_wrench(&mut self, force_n: [f64; 3], torque_nm: [f64; 3]);
     /// One Coulomb coefficient for every contact from now on; negative or non-finite values count as zero.
     fn set_friction(&mut self, mu: f64);
     /// Mass carried at the trunk's centre of mass, kg; replaces the payload carried before.

@@ -1,8 +1,9 @@
-//! How a run begins: the robot lies on its belly, unpowered, and has come to rest.
+//! How a run begins: the robot lies on its belly or hangs in its harness, unpowered, and has come to rest.
 //!
 //! The declared posture is only where it is put down; limp legs slide until friction holds them, and that is
 //! the state the stack meets, as on the floor of a workshop.
 
+use crate::harness::Harness;
 use crate::physics::{BasePose, Physics, StateError};
 
 /// Step while settling, s.
@@ -53,18 +54,33 @@ pub(crate) fn lie_down(
         .map(|(i, radius)| physics.foot(i).position_m[2] - radius - 1.0)
         .fold(-height_m, f64::min);
     physics.set_state(&upright(CLEARANCE_M - lowest), q_rad)?;
-    settle(physics)?;
+    settle(physics, None)?;
     // It may have slid: bring it back over the origin and let the contacts find themselves again.
     let base = physics.base();
     let q: Vec<f64> = (0..physics.joint_count()).map(|i| physics.joint_state(i).0).collect();
     let pose = BasePose { position_m: [0.0, 0.0, base.position_m[2]], orientation: base.orientation };
     physics.set_state(&pose, &q)?;
-    settle(physics)
+    settle(physics, None)
 }
 
-fn settle(physics: &mut dyn Physics) -> Result<(), StartError> {
+/// Hang the robot upright over the origin in `q_rad`, its base at `height_m`, and wait until it is still.
+pub(crate) fn hang(
+    physics: &mut dyn Physics,
+    harness: &mut Harness,
+    q_rad: &[f64],
+    height_m: f64,
+) -> Result<(), StartError> {
+    let pose = BasePose { position_m: [0.0, 0.0, height_m], orientation: [1.0, 0.0, 0.0, 0.0] };
+    physics.set_state(&pose, q_rad)?;
+    settle(physics, Some(harness))
+}
+
+fn settle(physics: &mut dyn Physics, mut harness: Option<&mut Harness>) -> Result<(), StartError> {
     let (mut calm, mut linear_m_s, mut joint_rad_s) = (0, 0.0, 0.0);
     for _ in 0..PATIENCE {
+        if let Some(harness) = &mut harness {
+            harness.step(physics, DT_S);
+        }
         physics.step(&[], DT_S);
         let base = physics.base();
         linear_m_s = base.linear_velocity_m_s.iter().map(|v| v * v).sum::<f64>().sqrt();

@@ -47,6 +47,8 @@ pub struct Truth {
     pub imus: Vec<ImuTruth>,
     /// The trunk touches the ground.
     pub trunk_contact: bool,
+    /// A harness still holds the robot.
+    pub held: bool,
     /// Sum of all contact forces at the end of the last period, N.
     pub contact_force_n: f64,
     /// The newest push, if any.
@@ -69,6 +71,7 @@ impl Truth {
             feet: vec![FootTruth::default(); physics.foot_count()],
             imus: vec![ImuTruth::default(); imus],
             trunk_contact: false,
+            held: false,
             contact_force_n: 0.0,
             last_push: None,
             pushes: 0,

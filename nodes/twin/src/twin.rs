@@ -11,25 +11,29 @@
 //! Neither allocates, apart from what the physics engine does inside its own step.
 
 use crate::event::{EventError, WorldEvent};
+use crate::harness::Harness;
 use crate::imu::ImuDifferentiator;
 use crate::physics::{BasePose, FootTruth, Physics, StateError};
 use crate::rapier::{ModelError, RapierConfig, RapierPhysics, RobotNames};
 use crate::record::Record;
 use crate::seed::Stream;
 use crate::settings::{ExchangeError, TwinConfig, TwinError, check};
-use crate::start::lie_down;
+use crate::start::{hang, lie_down};
 use crate::truth::{PushMark, Truth};
 use crate::wiring::{BusSide, Place, Wiring};
 use arrayvec::ArrayVec;
 use sinew_bus::{BusCounters, CanFrame, Received, SplitMix64, TO_HOST};
 use sinew_devices::damiao::{Register, RegisterValue};
 use sinew_devices::emulator::{DriveStatus, JointTruth};
-use sinew_robot::{Device, Robot};
+use sinew_robot::{Device, HeldBy, Robot};
 
 /// Host frames of one bus in one cycle.
 pub type HostFrames = ArrayVec<CanFrame, TO_HOST>;
 /// Replies of one bus in one cycle, stamped with the bus time (ns of step time) of their end.
 pub type Replies = ArrayVec<Received, TO_HOST>;
+
+/// A robot that has risen to this share of its standing height stands by itself.
+const STOOD_SHARE: f64 = 0.9;
 
 /// A push under way.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -52,6 +56,7 @@ pub struct Twin {
     differentiators: Vec<ImuDifferentiator>,
     torques_nm: Vec<f64>,
     push: Option<Push>,
+    harness: Option<Harness>,
     world: SplitMix64,
     truth: Truth,
     record: Record,
@@ -62,16 +67,28 @@ pub struct Twin {
 }
 
 impl Twin {
-    /// Build the twin of `robot` in `physics` (see [`Twin::rapier`]); it lies on its belly, at rest, at step 0.
+    /// Build the twin of `robot` in `physics` (see [`Twin::rapier`]); at step 0 it lies on its belly or hangs in its
+    /// harness, as `robot.yaml` says, at rest.
     ///
     /// # Errors
     /// [`TwinError`]; nothing of the robot is guessed.
     pub fn new(robot: &Robot, physics: Box<dyn Physics>, config: TwinConfig) -> Result<Self, TwinError> {
         let substeps = check(robot, physics.as_ref(), &config)?;
         let mut physics = physics;
-        let radii: Vec<f64> = robot.feet.iter().map(|foot| foot.radius_m).collect();
         let lie = &robot.postures.lie;
-        lie_down(physics.as_mut(), &lie.q_rad, lie.height_m, &radii)?;
+        let harness = match robot.start.held_by {
+            HeldBy::Ground => {
+                let radii: Vec<f64> = robot.feet.iter().map(|foot| foot.radius_m).collect();
+                lie_down(physics.as_mut(), &lie.q_rad, lie.height_m, &radii)?;
+                None
+            }
+            HeldBy::Harness => {
+                let stood_m = STOOD_SHARE * robot.postures.stand.height_m;
+                let mut harness = Harness::new(lie.height_m, stood_m, physics.mass_kg());
+                hang(physics.as_mut(), &mut harness, &lie.q_rad, lie.height_m)?;
+                Some(harness)
+            }
+        };
         let Wiring { buses, drive_at, imu_at, foot_at } = Wiring::of(robot, &config)?;
         let base = physics.base();
         let differentiators = robot
@@ -96,12 +113,14 @@ impl Twin {
             differentiators,
             torques_nm: vec![0.0; robot.joints.len()],
             push: None,
+            harness,
             world: Stream::World.open(config.seed),
             record: Record::new(),
             unheard: Box::default(),
             step: 0,
             exchanged: false,
         };
+        twin.truth.held = twin.is_held();
         twin.read_imus();
         Ok(twin)
     }
@@ -165,6 +184,9 @@ impl Twin {
         for k in 0..self.substeps {
             self.drive(start_ns + k * dt_ns, dt_ns, share);
             self.advance_push();
+            if let Some(harness) = &mut self.harness {
+                harness.step(self.physics.as_mut(), dt_s);
+            }
             self.physics.step(&self.torques_nm, dt_s);
             let base = self.physics.base();
             self.differentiators.iter_mut().for_each(|d| d.step(&base, dt_s));
@@ -178,6 +200,7 @@ impl Twin {
         self.exchanged = false;
         self.truth.step = self.step;
         self.truth.take_motion(self.physics.as_ref());
+        self.truth.held = self.is_held();
         self.read_imus();
         self.advance_record();
     }
@@ -297,6 +320,10 @@ impl Twin {
     #[must_use]
     pub fn mass_kg(&self) -> f64 {
         self.physics.mass_kg()
+    }
+
+    fn is_held(&self) -> bool {
+        self.harness.as_ref().is_some_and(Harness::holds)
     }
 
     /// Sensors and encoders latch what is true now.

@@ -55,10 +55,15 @@ rapier_passes!(
     determinism,
     torque_sign,
     push,
+    base_wrench,
     friction,
     names,
     joint_stops,
     bad_torque,
+    changes,
+    step_length,
+    feet,
+    collapse,
 );
 
 #[test]
@@ -79,11 +84,18 @@ enum Lie {
     FlippedTorque,
     SwappedJoints,
     HalfPush,
+    WrenchUpsideDown,
+    WrenchAtTheFeet,
+    ClingingWrench,
     StickyIce,
     IgnoresOrder,
     NoStops,
     SetStateOffByOne,
     TakesNan,
+    MovesOnChange,
+    OwnStep,
+    LateFeet,
+    NeverOnTrunk,
 }
 
 struct Liar {
@@ -91,6 +103,7 @@ struct Liar {
     lie: Lie,
     steps: u64,
     noise: f64,
+    feet_before: Vec<FootTruth>,
 }
 
 impl Physics for Liar {
@@ -120,7 +133,8 @@ impl Physics for Liar {
             _ => {}
         }
         self.steps += 1;
-        self.inner.step(&torques, dt_s);
+        self.feet_before = (0..self.inner.foot_count()).map(|i| self.inner.foot(i)).collect();
+        self.inner.step(&torques, if self.lie == Lie::OwnStep { 0.001 } else { dt_s });
     }
     fn joint_state(&self, i: usize) -> (f64, f64) {
         match self.lie {
@@ -144,10 +158,13 @@ impl Physics for Liar {
         if self.lie == Lie::LosesForce && i == 2 {
             foot.force_n *= 0.9;
         }
+        if self.lie == Lie::LateFeet && self.steps > 0 {
+            foot.position_m = self.feet_before[i].position_m;
+        }
         foot
     }
     fn trunk_contact(&self) -> bool {
-        self.inner.trunk_contact()
+        self.lie != Lie::NeverOnTrunk && self.inner.trunk_contact()
     }
     fn contact_force_n(&self) -> f64 {
         self.inner.contact_force_n()
@@ -156,7 +173,22 @@ impl Physics for Liar {
         let factor = if self.lie == Lie::HalfPush { 0.5 } else { 1.0 };
         self.inner.push(dv.map(|v| v * factor));
     }
+    fn set_base_wrench(&mut self, force: [f64; 3], torque: [f64; 3]) {
+        match self.lie {
+            Lie::WrenchUpsideDown => self.inner.set_base_wrench(force, torque.map(|t| -t)),
+            Lie::WrenchAtTheFeet => {
+                let [x, y, z] = force;
+                let [tx, ty, tz] = torque;
+                self.inner.set_base_wrench([x, y, z], [tx + 0.3 * y, ty - 0.3 * x, tz]);
+            }
+            Lie::ClingingWrench if torque.iter().any(|t| t.is_nan()) => {}
+            _ => self.inner.set_base_wrench(force, torque),
+        }
+    }
     fn set_friction(&mut self, mu: f64) {
+        if self.lie == Lie::MovesOnChange {
+            self.inner.push([1e-6, 0.0, 0.0]);
+        }
         self.inner.set_friction(if self.lie == Lie::StickyIce { mu.max(0.4) } else { mu });
     }
     fn set_payload(&mut self, kg: f64) {
@@ -184,10 +216,17 @@ fn each_check_catches_a_planted_violation() {
         ("torque_sign", Lie::FlippedTorque),
         ("torque_sign", Lie::SwappedJoints),
         ("push", Lie::HalfPush),
+        ("base_wrench", Lie::WrenchUpsideDown),
+        ("base_wrench", Lie::WrenchAtTheFeet),
+        ("base_wrench", Lie::ClingingWrench),
         ("friction", Lie::StickyIce),
         ("names", Lie::IgnoresOrder),
         ("joint_stops", Lie::NoStops),
         ("bad_torque", Lie::TakesNan),
+        ("changes", Lie::MovesOnChange),
+        ("step_length", Lie::OwnStep),
+        ("feet", Lie::LateFeet),
+        ("collapse", Lie::NeverOnTrunk),
     ];
     for (name, lie) in planted {
         let built = Cell::new(0u32);
@@ -195,7 +234,8 @@ fn each_check_catches_a_planted_violation() {
             built.set(built.get() + 1);
             let order = if lie == Lie::IgnoresOrder { &JOINTS[..] } else { order };
             let noise = 1e-7 * f64::from(built.get());
-            Ok(Box::new(Liar { inner: rapier(order)?, lie, steps: 0, noise }) as Box<dyn Physics>)
+            Ok(Box::new(Liar { inner: rapier(order)?, lie, steps: 0, noise, feet_before: Vec::new() })
+                as Box<dyn Physics>)
         };
         let verdict = check(name, &build);
         assert!(verdict.is_err(), "{name} did not notice {lie:?}");

@@ -12,6 +12,6 @@ pub use actuator::{
 };
 pub use codec::{Body, DecodeError, EncodeError, Frame, NoJoint};
 pub use motion::{MotionCommand, MotionCommandBody};
-pub use policy::{PolicyCommand, PolicyCommandBody};
+pub use policy::{PolicyCommand, PolicyCommandBody, PolicyFlags};
 pub use robot_state::{NO_POLICY, RobotJoint, RobotState, RobotStateBody};
 pub use sensor::{SensorFrame, SensorFrameBody};

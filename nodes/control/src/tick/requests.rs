@@ -1,13 +1,13 @@
 //! What a motion source asks for, after the arbiter has let it through.
 use sinew_guard::{Fault, FaultSet, RobotEvent};
-use sinew_wire::{ActuatorState, LeaseRefusal, LinkState, Request, RobotMode};
+use sinew_wire::{ActuatorState, LeaseRefusal, LinkState, Request, RobotMode, StepTime};
 
 use super::Control;
 use crate::arbiter::Granted;
 use crate::arming::Want;
 
 impl Control {
-    pub(super) fn carry_out(&mut self, granted: &Granted, state: &ActuatorState) {
+    pub(super) fn carry_out(&mut self, granted: &Granted, state: &ActuatorState, now: StepTime) {
         let before = self.mode;
         let climbs = matches!(granted.request, Request::Arm | Request::StandUp | Request::Policy);
         match granted.request {
@@ -20,10 +20,11 @@ impl Control {
                 self.event(RobotEvent::StandUp, state)
             }
             Request::Policy if before == RobotMode::Stand => self.begin_policy(granted.argument, state),
-            Request::Stand if before == RobotMode::Policy => self.event(RobotEvent::Stand, state),
-            Request::LieDown
-                if matches!(before, RobotMode::Stand | RobotMode::Policy | RobotMode::StandUp) =>
-            {
+            Request::Stand if before == RobotMode::Policy => self.leave_policy(RobotEvent::Stand, state, now),
+            Request::LieDown if before == RobotMode::Policy => {
+                self.leave_policy(RobotEvent::LieDown, state, now);
+            }
+            Request::LieDown if matches!(before, RobotMode::Stand | RobotMode::StandUp) => {
                 self.event(RobotEvent::LieDown, state);
             }
             Request::ResetStep1 => {
@@ -35,7 +36,10 @@ impl Control {
             Request::StandUp
                 if matches!(before, RobotMode::StandUp | RobotMode::Stand | RobotMode::Policy) => {}
             Request::Policy
-                if before == RobotMode::Policy && self.active_policy == Some(granted.argument) => {}
+                if before == RobotMode::Policy && self.active_policy == Some(granted.argument) =>
+            {
+                self.stay_in_policy();
+            }
             // A policy that still waits for its first output is called off.
             Request::Stand if before == RobotMode::Stand => self.end_policy(),
             Request::Stand if before == RobotMode::StandUp => {}
@@ -86,6 +90,7 @@ impl Control {
         }
         self.active_policy = Some(policy);
         self.activation = self.activation.wrapping_add(1);
-        self.slots.activate(policy, self.activation, *timing, state.header.step);
+        let degrade = self.config.degrades.get(usize::from(policy)).copied().unwrap_or_default();
+        self.slots.activate(policy, self.activation, *timing, degrade, state.header.step);
     }
 }

@@ -5,6 +5,7 @@ use sinew_wire::{ActuatorState, LeaseRefusal, LinkState, RobotMode, StepTime};
 
 use super::Control;
 use crate::arming::{Arming, Want};
+use crate::degrade::Missed;
 use crate::faults;
 use crate::policy_slots::PolicyNews;
 
@@ -16,8 +17,10 @@ impl Control {
         let upright = -estimate.projected_gravity[2];
         self.findings.tilt_rad = upright.clamp(-1.0, 1.0).acos();
         self.findings.policy_missed = news == PolicyNews::Missed;
-        self.findings.policy_fault = news == PolicyNews::Fault;
-        self.findings.policy_lost = self.active_policy.is_some() && self.slots.is_lost();
+        let active = self.active_policy.is_some();
+        self.findings.policy_fault =
+            news == PolicyNews::Fault || active && self.slots.missed() == Missed::Fault;
+        self.findings.policy_lost = active && self.slots.is_lost();
         self.findings.link_missing = self.mode.is_powered() && !Arming::is_ours(state, self.config.boot_id);
         let estimator = estimate.health.status;
         self.findings.upright_needed = match self.mode {
@@ -43,6 +46,7 @@ impl Control {
         } else if self.findings.link_missing {
             self.event(RobotEvent::LinkDown, state);
         }
+        self.damp_if_policy_is_lost(state);
         let severity = worst(self.faults);
         if severity > Severity::Warn {
             self.event(RobotEvent::Fault(severity), state);
@@ -63,18 +67,17 @@ impl Control {
             RobotMode::Stand if self.active_policy.is_some() => self.watch_shadow(state, news),
             RobotMode::Policy => {
                 if self.arbiter.holder().is_none() {
-                    self.event(RobotEvent::LeaseLost, state);
+                    self.leave_policy(RobotEvent::LeaseLost, state, now);
                 } else if self.arbiter.wants_safe_posture(now) {
-                    self.event(RobotEvent::Stand, state);
+                    self.leave_policy(RobotEvent::Stand, state, now);
                 }
             }
             _ => {}
         }
         if self.stopping {
             match self.mode {
-                RobotMode::StandUp | RobotMode::Stand | RobotMode::Policy => {
-                    self.event(RobotEvent::LieDown, state)
-                }
+                RobotMode::StandUp | RobotMode::Stand => self.event(RobotEvent::LieDown, state),
+                RobotMode::Policy => self.leave_policy(RobotEvent::LieDown, state, now),
                 RobotMode::Damping => self.arming.want = Want::Disarmed,
                 RobotMode::Off => self.arming.want = Want::Disarmed,
                 _ => {}
@@ -106,7 +109,9 @@ impl Control {
         match news {
             PolicyNews::Fresh => self.event(RobotEvent::Policy, state),
             PolicyNews::Fault => self.end_policy(),
-            PolicyNews::Missed if self.slots.is_lost() => self.end_policy(),
+            PolicyNews::Missed if matches!(self.slots.missed(), Missed::Lost | Missed::Fault) => {
+                self.end_policy();
+            }
             _ => return,
         }
         if self.mode != RobotMode::Policy {

@@ -1,4 +1,5 @@
 //! A policy begins where the joints are, and ends in Stand.
+use sinew_control::{Degrade, Fallback, OnMiss};
 use sinew_guard::Fault;
 use sinew_wire::{JointCommand, LeaseRefusal, NO_POLICY, Request, RobotMode};
 
@@ -176,4 +177,74 @@ fn joints_that_a_policy_leaves_alone_are_held() {
         }
     }
     assert!((rig.command.joints[1].kp - 30.0).abs() < 1e-3, "the others are the policy's");
+}
+
+/// Ticks of silence until the policy is over, and what came of it.
+fn silence(degrade: Degrade) -> (usize, Rig) {
+    let mut rig = Rig::policy_declaring(degrade);
+    rig.ticks(100);
+    rig.thought = Some(silent);
+    for tick in 1..400 {
+        rig.tick();
+        if rig.mode() != RobotMode::Policy {
+            return (tick, rig);
+        }
+    }
+    panic!("the policy is never over");
+}
+
+#[test]
+fn misses_lead_where_the_policy_declares() {
+    for (misses_max, on_miss, fallback, ticks, mode, fault) in [
+        (1, OnMiss::Hold, Fallback::Stand, 1..=13, RobotMode::Stand, Fault::PolicyLost),
+        (2, OnMiss::Hold, Fallback::Stand, 11..=23, RobotMode::Stand, Fault::PolicyLost),
+        (2, OnMiss::Hold, Fallback::Damp, 11..=23, RobotMode::Damping, Fault::PolicyLost),
+        (5, OnMiss::Damp, Fallback::Stand, 41..=53, RobotMode::Stand, Fault::PolicyLost),
+        (12, OnMiss::Hold, Fallback::Stand, 111..=123, RobotMode::Stand, Fault::PolicyLost),
+        (5, OnMiss::Fault, Fallback::Stand, 1..=13, RobotMode::Stand, Fault::PolicyFault),
+        (5, OnMiss::Fault, Fallback::Damp, 1..=13, RobotMode::Damping, Fault::PolicyFault),
+    ] {
+        let degrade = Degrade { on_miss, misses_max, fallback };
+        let (after, rig) = silence(degrade);
+        assert!(ticks.contains(&after), "{degrade:?}: {after}");
+        assert_eq!(rig.mode(), mode, "{degrade:?}");
+        assert!(rig.control.faults().contains(fault), "{degrade:?}");
+    }
+}
+
+#[test]
+fn a_policy_that_fails_is_followed_by_what_it_declares() {
+    for (fallback, mode) in [(Fallback::Stand, RobotMode::Stand), (Fallback::Damp, RobotMode::Damping)] {
+        let mut rig = Rig::policy_declaring(Degrade { fallback, ..Degrade::default() });
+        rig.ticks(100);
+        rig.thought = Some(no_number);
+        rig.ticks(20);
+        assert_eq!(rig.mode(), mode);
+    }
+}
+
+/// Says nothing in every third run.
+fn hesitant(step: u64, stand: &[f64]) -> Option<Vec<JointCommand>> {
+    if (step / 10).is_multiple_of(3) { None } else { standing(step, stand) }
+}
+
+#[test]
+fn a_damped_miss_takes_the_stiffness_and_the_next_output_brings_it_back_without_a_step() {
+    let mut rig = Rig::policy_declaring(Degrade { on_miss: OnMiss::Damp, ..Degrade::default() });
+    rig.ticks(200);
+    rig.thought = Some(hesitant);
+    let (mut damped, mut last) = (0, rig.command.joints.clone());
+    for _ in 0..300 {
+        rig.tick();
+        assert_eq!(rig.mode(), RobotMode::Policy);
+        let stiff = rig.command.joints[1].kp > 0.0;
+        damped += usize::from(!stiff);
+        for (now, before) in rig.command.joints.iter().zip(&last) {
+            // Losing it is at once, gaining it is not.
+            assert!(now.kp - before.kp < 2.0, "{} {}", before.kp, now.kp);
+            assert!(now.kd > 0.0);
+        }
+        last.clone_from(&rig.command.joints);
+    }
+    assert!((80..=120).contains(&damped), "{damped}");
 }

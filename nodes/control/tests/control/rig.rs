@@ -1,7 +1,7 @@
 //! Control with hand-made actuator states: joints that do at once what they are told, and a link that follows its table.
 use std::path::Path;
 
-use sinew_control::{Control, ControlConfig, Inputs, MotionSource, PolicyTiming};
+use sinew_control::{Control, ControlConfig, Degrade, Inputs, MotionSource, PolicyTiming};
 use sinew_robot::Robot;
 use sinew_wire::{
     ActuatorCommand, ActuatorState, ContactSample, Header, ImuSample, Intent, JointCommand, JointMode,
@@ -54,6 +54,11 @@ pub fn standing(_: u64, stand: &[f64]) -> Option<Vec<JointCommand>> {
 impl Rig {
     /// On its belly, link disabled.
     pub fn new() -> Self {
+        Self::declaring(Degrade::default())
+    }
+
+    /// As [`Self::new`], with what its policies declare for missed outputs.
+    pub fn declaring(degrade: Degrade) -> Self {
         let robot =
             Robot::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../launch/robots/quad")).unwrap();
         let mut state = ActuatorState::default();
@@ -69,7 +74,7 @@ impl Rig {
             ..JointState::default()
         }));
         Self {
-            control: Control::new(config(&robot)).unwrap(),
+            control: Control::new(ControlConfig { degrades: vec![degrade; 2], ..config(&robot) }).unwrap(),
             robot,
             state,
             command: ActuatorCommand::default(),
@@ -228,16 +233,23 @@ impl Rig {
 
     /// Armed, damping, the estimator settled.
     pub fn damping() -> Self {
-        let mut rig = Self::new();
-        rig.ticks(600);
-        rig.request(Request::Acquire, 0);
-        rig.request(Request::Arm, 0);
-        rig.until(RobotMode::Damping);
-        rig
+        Self::new().to_damping()
+    }
+
+    fn to_damping(mut self) -> Self {
+        self.ticks(600);
+        self.request(Request::Acquire, 0);
+        self.request(Request::Arm, 0);
+        self.until(RobotMode::Damping);
+        self
     }
 
     pub fn stand() -> Self {
-        let mut rig = Self::damping();
+        Self::new().to_stand()
+    }
+
+    fn to_stand(self) -> Self {
+        let mut rig = self.to_damping();
         rig.request(Request::StandUp, 0);
         rig.until(RobotMode::Stand);
         rig.ticks(300);
@@ -249,7 +261,16 @@ impl Rig {
     }
 
     pub fn policy_of(thought: Thought) -> Self {
-        let mut rig = Self::stand();
+        Self::new().to_policy(thought)
+    }
+
+    /// Follows a policy that declares `degrade`.
+    pub fn policy_declaring(degrade: Degrade) -> Self {
+        Self::declaring(degrade).to_policy(standing)
+    }
+
+    fn to_policy(self, thought: Thought) -> Self {
+        let mut rig = self.to_stand();
         rig.thought = Some(thought);
         rig.request(Request::Policy, 0);
         rig.until(RobotMode::Policy);

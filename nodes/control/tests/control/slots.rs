@@ -1,6 +1,6 @@
 //! When a policy's output counts.
 use proptest::prelude::*;
-use sinew_control::{PolicySlots, PolicyTiming};
+use sinew_control::{Degrade, PolicySlots, PolicyTiming};
 use sinew_wire::{JointCommand, PolicyCommand, PolicyStatus};
 
 const ROBOT: u32 = 9;
@@ -19,7 +19,7 @@ fn output(step: u64, q_rad: f32) -> PolicyCommand {
 
 fn active() -> PolicySlots {
     let mut slots = PolicySlots::new(ROBOT);
-    slots.activate(0, 1, TIMING, 0);
+    slots.activate(0, 1, TIMING, Degrade::default(), 0);
     slots
 }
 

@@ -121,9 +121,12 @@ fn bad_imu_numbers_are_refused_and_counted_like_missing_ones() {
 
 #[test]
 fn a_bad_foot_is_refused_and_the_others_carry_on() {
-    let spoil: [fn(&mut Foot); 5] = [
+    let spoil: [fn(&mut Foot); 8] = [
         |f| f.position_m[1] = f64::NAN,
-        |f| f.jacobian[2][0] = f64::INFINITY,
+        |f| f.spread[2][0] = f64::INFINITY,
+        |f| f.spread[1][1] = -0.1,
+        |f| f.spread[0][1] += 0.5,
+        |f| f.turn_rad_s[1] = f64::NAN,
         |f| f.velocity_m_s[0] = 1e9,
         |f| f.force_n = Some(f64::NAN),
         |f| f.position_m[0] = 40.0,

@@ -1,6 +1,7 @@
 //! Leg of a small quadruped: roll, pitch, pitch. Legs in the order front left, front right, rear left, rear right.
 
 use nalgebra::{Matrix3, Vector3};
+use sinew_estimator::Foot;
 
 type V3 = Vector3<f64>;
 
@@ -36,6 +37,20 @@ pub fn forward(leg: usize, q: &V3, calf: f64) -> (V3, Matrix3<f64>) {
     let jacobian =
         Matrix3::new(0.0, ax, bx, -y * s0 - z * c0, -az * s0, -bz * s0, y * c0 - z * s0, az * c0, bz * c0);
     (foot, jacobian)
+}
+
+/// What the kinematics say of a foot, by joint angles and speeds.
+pub fn foot(leg: usize, q: &V3, dq: &V3, force_n: f64) -> Foot {
+    let (position, jacobian) = forward(leg, q, CALF);
+    let spread = jacobian * jacobian.transpose();
+    let (s, c) = q.x.sin_cos();
+    Foot {
+        position_m: position.into(),
+        spread: std::array::from_fn(|row| std::array::from_fn(|column| spread[(row, column)])),
+        velocity_m_s: (jacobian * dq).into(),
+        turn_rad_s: (V3::x() * dq.x + V3::new(0.0, c, s) * (dq.y + dq.z)).into(),
+        force_n: Some(force_n),
+    }
 }
 
 /// Rotation of the calf in the base frame.

@@ -25,8 +25,20 @@ fn triple() -> impl Strategy<Value = [f64; 3]> {
 }
 
 fn foot() -> impl Strategy<Value = Foot> {
-    (triple(), [triple(), triple(), triple()], triple(), proptest::option::of(number())).prop_map(
-        |(position_m, jacobian, velocity_m_s, force_n)| Foot { position_m, jacobian, velocity_m_s, force_n },
+    let matrix = || [triple(), triple(), triple()];
+    // Most of them products, as kinematics give them; some anything.
+    let spread = prop_oneof![
+        3 => matrix().prop_map(|j| j.map(|a| j.map(|b| a.iter().zip(b).map(|(a, b)| a * b).sum()))),
+        1 => matrix(),
+    ];
+    (triple(), spread, triple(), triple(), proptest::option::of(number())).prop_map(
+        |(position_m, spread, velocity_m_s, turn_rad_s, force_n)| Foot {
+            position_m,
+            spread,
+            velocity_m_s,
+            turn_rad_s,
+            force_n,
+        },
     )
 }
 

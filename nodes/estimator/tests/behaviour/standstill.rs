@@ -159,11 +159,8 @@ fn standing_up_after_lying_is_followed() {
         for (i, foot) in sample.feet.iter_mut().enumerate() {
             let at = crate::leg::nominal(i) + V3::new(0.0, 0.02, -height(t));
             let q = crate::leg::inverse(i, &at, crate::leg::CALF);
-            let (position, jacobian) = crate::leg::forward(i, &q, crate::leg::CALF);
-            foot.position_m = position.into();
-            foot.jacobian = std::array::from_fn(|row| std::array::from_fn(|c| jacobian[(row, c)]));
+            *foot = crate::leg::foot(i, &q, &V3::zeros(), 35.0);
             foot.velocity_m_s = [0.0, 0.0, -(height(t + DT) - height(t)) / DT];
-            foot.force_n = Some(35.0);
         }
         last = step(&mut e, &sample);
         let speed = (height(t) - height(t - DT)) / DT;

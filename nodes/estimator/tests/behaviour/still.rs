@@ -1,10 +1,10 @@
 //! A robot that rests: standing or lying, at any tilt, with creeping or moving feet.
 
 use nalgebra::Rotation3;
-use sinew_estimator::{Estimate, Estimator, Foot, Imu};
+use sinew_estimator::{Estimate, Estimator, Imu};
 
 use crate::{
-    leg::{CALF, forward, inverse, nominal},
+    leg::{CALF, foot, inverse, nominal},
     world::{DT, G, M3, Noise, Sample, V3, step},
 };
 
@@ -56,13 +56,8 @@ impl Rest {
                 Legs::Waving => (V3::new(0.05 * (4.0 * self.t).sin(), 0.0, -0.15), false),
             };
             let q = inverse(i, &(nominal(i) + offset), CALF) + self.noise.vector(0.001 * n);
-            let (position, jacobian) = forward(i, &q, CALF);
-            Foot {
-                position_m: position.into(),
-                jacobian: std::array::from_fn(|row| std::array::from_fn(|c| jacobian[(row, c)])),
-                velocity_m_s: (jacobian * self.noise.vector(0.05 * n)).into(),
-                force_n: Some(if loaded { 35.0 } else { 0.0 } + 2.0 * n * self.noise.normal()),
-            }
+            let dq = self.noise.vector(0.05 * n);
+            foot(i, &q, &dq, if loaded { 35.0 } else { 0.0 } + 2.0 * n * self.noise.normal())
         });
         let gyro = self.gyro_bias + self.noise.vector(0.01 * n);
         let up = self.rotation.transpose() * V3::z();

@@ -1,17 +1,12 @@
 //! Accuracy while trotting: body velocity, drift, tilt, contacts. Bounds are about twice what is measured.
 
-use sinew_estimator::{Config, Estimator, ImuSampling, LegAxes};
+use sinew_estimator::{Config, Estimator, ImuSampling};
 
-use crate::world::{Faults, Score, World, score, step};
+use crate::world::{Faults, Score, V3, World, score, step};
 
 /// Point feet and an IMU sampled at instants, as worlds A and B have them.
 pub fn point_feet() -> Config {
-    Config {
-        foot_radius_m: 0.0,
-        leg_axes: LegAxes::Unknown,
-        imu_sampling: ImuSampling::Instant,
-        ..Config::default()
-    }
+    Config { foot_radius_m: 0.0, imu_sampling: ImuSampling::Instant, ..Config::default() }
 }
 
 fn run(config: &Config, faults: &Faults, seed: u64) -> Score {
@@ -84,7 +79,7 @@ fn a_ringing_mount_costs_little() {
 
 #[test]
 fn rolling_feet_must_be_modelled() {
-    let unknown = Config { leg_axes: LegAxes::Unknown, ..Config::default() };
+    let unknown = Config { foot_radius_m: 0.0, ..Config::default() };
     let without = run(&unknown, &Faults::target(), 1);
     let with = run(&Config::default(), &Faults::target(), 1);
     assert!(without.velocity_rmse > 5.0 * with.velocity_rmse, "{without:?} {with:?}");
@@ -128,4 +123,44 @@ fn without_foot_sensors_motion_tells_the_contacts() {
         println!("seed {seed}: rmse {rmse} wrong {}", wrong / n);
         assert!(rmse < 0.06 && wrong / n < 0.1, "{rmse} {}", wrong / n);
     }
+}
+
+/// The same walk told about another point of the body: 6 cm below and 2 cm behind the sensor.
+#[test]
+fn a_sensor_away_from_the_base_is_accounted_for() {
+    let lever = V3::new(0.02, 0.0, 0.06);
+    let away = Config { imu_position_m: lever.into(), ..Config::default() };
+    let (mut at_sensor, mut at_base) =
+        (Estimator::new(Config::default()).unwrap(), Estimator::new(away).unwrap());
+    let mut world = World::new(Faults::target(), 1);
+    let (mut turning, mut start) = (0.0f64, None);
+    for _ in 0..15_000 {
+        let mut sample = world.next_sample();
+        let near = step(&mut at_sensor, &sample);
+        for foot in &mut sample.feet {
+            foot.position_m = (V3::from(foot.position_m) + lever).into();
+        }
+        let far = step(&mut at_base, &sample);
+        let rate = V3::from(near.angular_velocity_rad_s);
+        let expected = V3::from(near.velocity_body_m_s) - rate.cross(&lever);
+        if near.velocity_body_m_s != [0.0; 3] {
+            turning = turning.max(rate.cross(&lever).norm());
+            assert!((V3::from(far.velocity_body_m_s) - expected).amax() < 1e-9);
+        }
+        assert_eq!(near.health.status, far.health.status);
+        let [w, x, y, z] = near.orientation;
+        let rotation = nalgebra::UnitQuaternion::from_quaternion(nalgebra::Quaternion::new(w, x, y, z));
+        let base = V3::from(near.position_m) - rotation * lever;
+        let gap = V3::from(far.position_m) - base;
+        assert!(
+            near.velocity_body_m_s != [0.0; 3] || far.position_m[..2] == [0.0; 2],
+            "it begins under the base"
+        );
+        if near.velocity_body_m_s != [0.0; 3] {
+            let start = start.get_or_insert(gap);
+            assert!((gap - *start).amax() < 1e-6, "{gap} {start}");
+        }
+        assert!((far.height_above_support_m + lever.z - near.height_above_support_m).abs() < 5e-3);
+    }
+    assert!(turning > 0.02, "the body turned enough to tell: {turning}");
 }

@@ -5,7 +5,7 @@ use std::f64::consts::TAU;
 use nalgebra::{Matrix3, Rotation3, Vector3};
 use sinew_estimator::{Estimate, Estimator, Foot, Imu, Input};
 
-use crate::leg::{CALF, calf_rotation, forward, inverse, nominal};
+use crate::leg::{CALF, calf_rotation, foot, inverse, nominal};
 
 pub type V3 = Vector3<f64>;
 pub type M3 = Matrix3<f64>;
@@ -318,13 +318,7 @@ impl World {
             };
             let wrong = self.faults.wrong_contact > 0.0 && self.noise.uniform() < self.faults.wrong_contact;
             let force = if stands[i] != wrong { load } else { 0.0 };
-            let (position, jacobian) = forward(i, &q, CALF);
-            feet[i] = Foot {
-                position_m: position.into(),
-                jacobian: std::array::from_fn(|row| std::array::from_fn(|c| jacobian[(row, c)])),
-                velocity_m_s: (jacobian * dq).into(),
-                force_n: Some(force + self.extra.normal() * self.faults.force_n),
-            };
+            feet[i] = foot(i, &q, &dq, force + self.extra.normal() * self.faults.force_n);
         }
         self.gyro_bias += self.noise.vector(4.4e-5 * DT.sqrt());
         self.accel_bias += self.noise.vector(2e-4 * DT.sqrt());

@@ -41,7 +41,7 @@ pub use elf::{Dynamic, ElfError};
 pub use engine::{OrtEngine, io_of};
 pub use fatbin::Architectures;
 pub use fetch::{FetchError, VERSION, fetch};
-pub use foreign::{AssignedNode, CudaDevice, CudaDriver, DriverError, Subgraph};
+pub use foreign::{AssignedNode, CudaDevice, CudaDriver, DriverError, RawSession, Subgraph};
 pub use libraries::{LoaderPath, Missing, missing};
 pub use placement::{Placement, PlacementError, Share, Timing};
 pub use places::{NotFound, Places};

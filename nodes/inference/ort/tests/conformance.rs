@@ -5,9 +5,12 @@
 
 use std::path::PathBuf;
 
+use sinew_inference::conformance::{Case, run};
 use sinew_inference::onnx::Graph;
-use sinew_inference::{Directory, Engine, EngineIo, Model, NativeEngine, TensorInfo, Tolerance};
-use sinew_inference_ort::{ConfigError, OpenError, OrtEngine, OrtEngineError, Places, Provider, Runtime};
+use sinew_inference::{Directory, ElementType, Engine, EngineIo, Model, NativeEngine, TensorInfo, Tolerance};
+use sinew_inference_ort::{
+    ConfigError, GraphBytes, OpenError, OrtEngine, OrtEngineError, Places, Provider, ProviderConfig, Runtime,
+};
 use sinew_policy::{Policy, PolicyConfig, verify};
 
 fn runtime() -> Runtime {
@@ -35,41 +38,20 @@ fn noise(seed: u32) -> impl FnMut() -> f32 {
     }
 }
 
+fn foreign(case: &Case, io: &EngineIo) -> Result<Box<dyn Engine>, String> {
+    let external = case.external.iter().map(|(name, bytes)| ((*name).to_owned(), (*bytes).into())).collect();
+    let graph = GraphBytes { onnx: case.graph.to_vec(), external };
+    OrtEngine::build(&runtime(), &graph, io, &ProviderConfig::default(), None)
+        .map(|engine| Box::new(engine) as Box<dyn Engine>)
+        .map_err(|e| e.to_string())
+}
+
 #[test]
-fn every_engine_keeps_the_promises_of_the_seam() {
-    let model = model();
-    for mut engine in engines(&model) {
-        let name = engine.name().to_owned();
-        let io = engine.io().clone();
-        assert_eq!(io.inputs, [TensorInfo::f32("obs", [1, 47])], "{name}");
-        assert_eq!(io.output_index("joint_targets").map(|i| io.outputs[i].len()), Some(12), "{name}");
-        assert_eq!(
-            (engine.input_mut(0).len(), engine.input_mut(7).len(), engine.output(7).len()),
-            (47, 0, 0),
-            "{name}"
-        );
-        assert!(engine.input_mut(0).iter().all(|v| *v == 0.0), "{name}: inputs start at zero");
-
-        let mut next = noise(1);
-        let input: Vec<f32> = (0..47).map(|_| next()).collect();
-        engine.input_mut(0).copy_from_slice(&input);
-        engine.run().unwrap();
-        let first: Vec<f32> = engine.output(0).to_vec();
-        assert!(first.iter().all(|v| v.is_finite()), "{name}");
-        assert_eq!(engine.input_mut(0), input, "{name}: a run leaves the inputs alone");
-
-        // Other inputs give other outputs; the same inputs the same bits.
-        engine.input_mut(0).fill(0.5);
-        engine.run().unwrap();
-        assert_ne!(engine.output(0), first, "{name}");
-        engine.input_mut(0).copy_from_slice(&input);
-        engine.run().unwrap();
-        assert!(engine.output(0).iter().zip(&first).all(|(a, b)| a.to_bits() == b.to_bits()), "{name}");
-
-        // A measurement that is not a number comes out as one that is not.
-        engine.input_mut(0)[20] = f32::NAN;
-        engine.run().unwrap();
-        assert!(engine.output(0).iter().any(|v| v.is_nan()), "{name}");
+fn onnx_runtime_conforms() {
+    for case in Case::all().unwrap() {
+        let report = run(&case, &foreign);
+        println!("{:18} {:.1e}  {}", case.name, report.max_abs_error, case.shows);
+        assert!(report.passed(), "{}: {:?}", case.name, report.violations);
     }
 }
 
@@ -120,8 +102,10 @@ fn both_engines_agree_on_a_thousand_observations() {
 fn both_engines_agree_on_every_operator() {
     let cases: serde_json::Value =
         serde_json::from_str(include_str!("../../tests/data/operators.json")).unwrap();
+    let structures: serde_json::Value =
+        serde_json::from_str(include_str!("../../tests/data/structures.json")).unwrap();
     let runtime = runtime();
-    for case in cases.as_array().unwrap() {
+    for case in cases.as_array().unwrap().iter().chain(structures.as_array().unwrap()) {
         let name = case["name"].as_str().unwrap();
         let digits = case["onnx"].as_str().unwrap().as_bytes().chunks(2);
         let bytes: Vec<u8> =
@@ -131,7 +115,9 @@ fn both_engines_agree_on_every_operator() {
         };
         let info = |v: &serde_json::Value, name: &str| -> TensorInfo {
             let shape: Vec<usize> = sizes(&v["shape"]);
-            TensorInfo::f32(name, shape)
+            let all = [1, 6, 7, 9, 10].map(|n| ElementType::from_onnx(n).unwrap());
+            let element = all.into_iter().find(|e| v["element"].as_str() == Some(e.name())).unwrap();
+            TensorInfo { name: name.to_owned(), element, shape }
         };
         let inputs = case["inputs"].as_array().unwrap();
         let io = EngineIo {

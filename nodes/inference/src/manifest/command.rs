@@ -67,7 +67,11 @@ impl CommandLimits {
             let slew = entry.numbers(3, "vx, vy, wz")?;
             if slew.iter().any(|s| *s <= 0.0) {
                 let expected = "a rate above zero for each of vx, vy, wz";
-                return Err(entry.error("a rate that is not above zero", expected, "give the rate of training"));
+                return Err(entry.error(
+                    "a rate that is not above zero",
+                    expected,
+                    "give the rate of training",
+                ));
             }
             if let [x, y, z] = slew.as_slice() {
                 limits.slew_per_s = Some([*x, *y, *z]);

@@ -74,8 +74,9 @@ impl History {
             ("newest_first", HistoryOrder::NewestFirst),
         ])?;
         let init = match section.optional("init") {
-            Some(entry) => entry
-                .choice(&[("repeat_first", HistoryInit::RepeatFirst), ("zeros", HistoryInit::Zeros)])?,
+            Some(entry) => {
+                entry.choice(&[("repeat_first", HistoryInit::RepeatFirst), ("zeros", HistoryInit::Zeros)])?
+            }
             None => HistoryInit::RepeatFirst,
         };
         let history = Self { len, stride, order, init };

@@ -136,10 +136,16 @@ impl Input {
         };
         if !element.is_float() && !matches!(source, SourceName::Counter) {
             let hint = "export the graph with a float input";
-            return Err(dtype.error(format!("\"{element}\""), "f32 or f16 for measured or drawn values", hint));
+            return Err(dtype.error(
+                format!("\"{element}\""),
+                "f32 or f16 for measured or drawn values",
+                hint,
+            ));
         }
         let source = match source {
-            SourceName::Terms => InputSource::Terms(observed(&section, &entry, &shape, len, joints, fed_back)?),
+            SourceName::Terms => {
+                InputSource::Terms(observed(&section, &entry, &shape, len, joints, fed_back)?)
+            }
             SourceName::Counter => InputSource::Counter(counter(&section, element)?),
             SourceName::Gaussian => InputSource::Gaussian(gaussian(&section)?),
         };
@@ -197,8 +203,10 @@ fn observed(
     let layout = match section.optional("history_layout") {
         None => HistoryLayout::TermMajor,
         Some(entry) => {
-            let layout = entry
-                .choice(&[("term_major", HistoryLayout::TermMajor), ("time_major", HistoryLayout::TimeMajor)])?;
+            let layout = entry.choice(&[
+                ("term_major", HistoryLayout::TermMajor),
+                ("time_major", HistoryLayout::TimeMajor),
+            ])?;
             let first = terms.first().map(|t| t.history);
             let other = terms.iter().find(|t| Some(t.history) != first);
             if let (HistoryLayout::TimeMajor, Some(other)) = (layout, other) {
@@ -225,7 +233,8 @@ fn counter(section: &Section<'_>, element: ElementType) -> Result<Counter, Manif
     let entry = section.required("length", "number of values")?;
     let length = entry.integer_in(1, most)?;
     if start + length - 1 > most {
-        let (found, expected) = (format!("a last value of {}", start + length - 1), format!("at most {most}"));
+        let (found, expected) =
+            (format!("a last value of {}", start + length - 1), format!("at most {most}"));
         return Err(entry.error(found, expected, "larger numbers are not exact; shorten the count"));
     }
     let on_end = section.required("on_end", "\"hold\", \"wrap\" or \"fault\"")?.choice(&[

@@ -29,11 +29,7 @@ impl Joints {
         let order = names(&entry, "joint")?;
         if order.len() > MAX_JOINTS {
             let found = format!("{} joints", order.len());
-            return Err(entry.error(
-                found,
-                format!("1 to {MAX_JOINTS}"),
-                "list the joints the policy moves",
-            ));
+            return Err(entry.error(found, format!("1 to {MAX_JOINTS}"), "list the joints the policy moves"));
         }
         let line = entry.line();
         let default = section.required("default_pos", "rad")?;
@@ -119,13 +115,8 @@ fn refuse_degrees(entry: &Entry<'_>, values_rad: &[f64]) -> Result<(), ManifestE
 }
 
 /// Where each policy joint stands in `motors`.
-fn permutation(
-    entry: &Entry<'_>,
-    order: &[String],
-    motors: &[String],
-) -> Result<Vec<usize>, ManifestError> {
-    let picks: Vec<usize> =
-        order.iter().filter_map(|name| motors.iter().position(|m| m == name)).collect();
+fn permutation(entry: &Entry<'_>, order: &[String], motors: &[String]) -> Result<Vec<usize>, ManifestError> {
+    let picks: Vec<usize> = order.iter().filter_map(|name| motors.iter().position(|m| m == name)).collect();
     if picks.len() == order.len() && motors.len() == order.len() {
         return Ok(picks);
     }

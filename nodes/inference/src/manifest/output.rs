@@ -150,7 +150,8 @@ impl Output {
                 (OutputKind::Feedback { joints: fed_back }, Some(shape))
             }
             KindName::Ignore => {
-                let reason = section.required("reason", "why it is left alone")?.text("why it is left alone")?;
+                let reason =
+                    section.required("reason", "why it is left alone")?.text("why it is left alone")?;
                 (OutputKind::Ignore { reason }, None)
             }
         };
@@ -162,7 +163,11 @@ impl Output {
                 let wanted: usize = expected.iter().flatten().product();
                 if expected.is_some() && len != wanted {
                     let found = format!("shape {shape:?}");
-                    return Err(entry.error(found, format!("{wanted} values"), "correct the shape or the joints"));
+                    return Err(entry.error(
+                        found,
+                        format!("{wanted} values"),
+                        "correct the shape or the joints",
+                    ));
                 }
                 shape
             }
@@ -191,7 +196,9 @@ fn kind_name(entry: &Entry<'_>) -> Result<KindName, ManifestError> {
     let text = entry.text("what the output is for")?;
     let hint = match text.as_str() {
         "kp" | "kd" => "gains are those of [joints]; a policy that changes them cannot run here",
-        other if other.starts_with("target/body") => "only joints can be moved; a policy that needs it cannot run here",
+        other if other.starts_with("target/body") => {
+            "only joints can be moved; a policy that needs it cannot run here"
+        }
         _ => return entry.choice(&kinds),
     };
     let names = kinds.map(|(name, _)| format!("\"{name}\"")).join(", ");
@@ -243,10 +250,10 @@ impl Target {
             refuse_beyond_a_turn(&entry, &bounds, hint)?;
         }
         let rate_limit_per_s = numbers("rate_limit")?;
-        if let (Some(limits), Some(entry)) = (&rate_limit_per_s, section.optional("rate_limit")) {
-            if limits.iter().any(|v| *v <= 0.0) {
-                return Err(entry.error("a limit that is not above zero", "above zero per second", "raise it"));
-            }
+        if let (Some(limits), Some(entry)) = (&rate_limit_per_s, section.optional("rate_limit"))
+            && limits.iter().any(|v| *v <= 0.0)
+        {
+            return Err(entry.error("a limit that is not above zero", "above zero per second", "raise it"));
         }
         let chunk = match section.optional("chunk") {
             Some(entry) => Chunk::parse(entry.section()?)?,

@@ -29,7 +29,8 @@ pub(super) fn manifest(file: &str, text: &str) -> Result<Manifest, ManifestError
         ));
     }
     let (name, version, notes) = model(root.required("model", "a table")?.section()?)?;
-    let Graph { file: graph, external, precision } = graph(&root.required("graph", "one [[graph]] section")?)?;
+    let Graph { file: graph, external, precision } =
+        graph(&root.required("graph", "one [[graph]] section")?)?;
     let runtime = Runtime::parse(root.required("runtime", "a table")?.section()?)?;
     let joints = Joints::parse(root.required("joints", "a table")?.section()?)?;
     let outputs = sections(&root, "output", "[[output]] sections")?
@@ -114,7 +115,10 @@ fn model(section: Section<'_>) -> Result<(String, String, Notes), ManifestError>
 }
 
 /// A file and its hash, under the given keys.
-pub(super) fn file_and_hash(section: &Section<'_>, file_key: &'static str) -> Result<GraphFile, ManifestError> {
+pub(super) fn file_and_hash(
+    section: &Section<'_>,
+    file_key: &'static str,
+) -> Result<GraphFile, ManifestError> {
     let file =
         section.required(file_key, "a file beside the manifest")?.text("a file beside the manifest")?;
     let expected = "the file's SHA-256, 64 hexadecimal digits";
@@ -167,7 +171,11 @@ fn fed_back(root: &Section<'_>, outputs: &[Output]) -> Result<FedBack, ManifestE
                     let how = (target.quantity, *joint);
                     if moved.contains(&how) {
                         let found = format!("a joint of `{}` that another output moves, too", output.tensor);
-                        return Err(root.error(found, "[[output]]: one target per joint", "give disjoint joints"));
+                        return Err(root.error(
+                            found,
+                            "[[output]]: one target per joint",
+                            "give disjoint joints",
+                        ));
                     }
                     moved.push(how);
                 }
@@ -192,7 +200,8 @@ fn fed_back(root: &Section<'_>, outputs: &[Output]) -> Result<FedBack, ManifestE
     let single = match targets.as_slice() {
         [one] if one.chunk.is_none() => Some(one.joints.clone()),
         _ => {
-            let mut positions = targets.iter().filter(|t| t.quantity == Quantity::Position && t.chunk.is_none());
+            let mut positions =
+                targets.iter().filter(|t| t.quantity == Quantity::Position && t.chunk.is_none());
             let first = positions.next().map(|t| t.joints.clone());
             if positions.next().is_some() { None } else { first }
         }

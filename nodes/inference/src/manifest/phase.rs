@@ -87,7 +87,9 @@ impl Phase {
         let rate_hz = match (section.optional("rate_hz"), section.optional("period_s")) {
             (Some(rate), None) => rate.number_in(0.01, 100.0, "Hz")?,
             (None, Some(period)) => 1.0 / period.number_in(0.01, 100.0, "s")?,
-            (None, None) => return Err(section.error("neither", "`rate_hz` or `period_s`", "add one of them")),
+            (None, None) => {
+                return Err(section.error("neither", "`rate_hz` or `period_s`", "add one of them"));
+            }
             (Some(_), Some(_)) => {
                 return Err(section.error("both", "`rate_hz` or `period_s`", "remove one of them"));
             }

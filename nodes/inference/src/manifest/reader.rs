@@ -43,7 +43,8 @@ impl Document<'_> {
 }
 
 /// Keys of the manifest language that tasks other than a policy need: refused with a hint of their own.
-const LATER: [&str; 8] = ["stage", "image", "sync", "decode", "tokenizer", "text_from", "max_len", "relative"];
+const LATER: [&str; 8] =
+    ["stage", "image", "sync", "decode", "tokenizer", "text_from", "max_len", "relative"];
 
 /// Largest dimension of a tensor.
 const MAX_SIZE: i64 = 1 << 20;

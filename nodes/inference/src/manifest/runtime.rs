@@ -223,7 +223,9 @@ impl Placement {
             None => Vec::new(),
         };
         let plugins = match section.optional("plugin") {
-            Some(entry) => entry.list("[[runtime.plugin]] sections")?.iter().map(plugin).collect::<Result<_, _>>()?,
+            Some(entry) => {
+                entry.list("[[runtime.plugin]] sections")?.iter().map(plugin).collect::<Result<_, _>>()?
+            }
             None => Vec::new(),
         };
         Ok(Self {
@@ -244,7 +246,8 @@ impl Placement {
 impl TensorRt {
     fn parse(section: Section<'_>) -> Result<Self, ManifestError> {
         let standard = Self::default();
-        let flag = |key, otherwise| Ok(section.optional(key).map(|e| e.flag()).transpose()?.unwrap_or(otherwise));
+        let flag =
+            |key, otherwise| Ok(section.optional(key).map(|e| e.flag()).transpose()?.unwrap_or(otherwise));
         let build = match section.optional("build") {
             Some(entry) => entry.choice(&[
                 ("offline", BuildTime::Offline),

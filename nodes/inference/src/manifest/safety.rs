@@ -63,7 +63,11 @@ impl Safety {
             Some(entry) => {
                 let values = entry.numbers(joints, "one per joint")?;
                 if values.iter().any(|v| *v <= 0.0) {
-                    return Err(entry.error("a bound that is not above zero", "rad per run, above zero", "raise it"));
+                    return Err(entry.error(
+                        "a bound that is not above zero",
+                        "rad per run, above zero",
+                        "raise it",
+                    ));
                 }
                 Some(values)
             }

@@ -98,7 +98,11 @@ impl State {
                 let (output_shape, output_len) = bounded_shape(&entry)?;
                 if output_len != per_run {
                     let expected = format!("{per_run} values, as the input takes from each run");
-                    return Err(entry.error(format!("shape {output_shape:?}"), expected, "correct the shape"));
+                    return Err(entry.error(
+                        format!("shape {output_shape:?}"),
+                        expected,
+                        "correct the shape",
+                    ));
                 }
                 output_shape
             }
@@ -136,7 +140,11 @@ fn ring(entry: &Entry<'_>, shape: &Entry<'_>, values: usize) -> Result<Ring, Man
     let ring = Ring { slots: len / stride, stride };
     if !values.is_multiple_of(ring.slots) {
         let found = format!("{values} values for {} outputs (len / stride)", ring.slots);
-        return Err(shape.error(found, "a whole number of values per output", "correct shape, len or stride"));
+        return Err(shape.error(
+            found,
+            "a whole number of values per output",
+            "correct shape, len or stride",
+        ));
     }
     Ok(ring)
 }
@@ -151,7 +159,13 @@ fn reset_on(entry: &Entry<'_>) -> Result<Option<f64>, ManifestError> {
         match number.and_then(|t| t.trim().parse::<f64>().ok()) {
             Some(ms) if (0.0..=10_000.0).contains(&ms) && gap.is_none() => gap = Some(ms),
             _ if text == "activate" && !activate => activate = true,
-            _ => return Err(item.error(format!("\"{text}\""), expected, "give the gap once, as a number of ms")),
+            _ => {
+                return Err(item.error(
+                    format!("\"{text}\""),
+                    expected,
+                    "give the gap once, as a number of ms",
+                ));
+            }
         }
     }
     if !activate {

@@ -225,7 +225,8 @@ impl Term {
         let line = entry.line();
         let (kind, picks, width) = kind(&section, &entry, joints, fed_back)?;
         let of = format!("the width of {}", kind.name());
-        let minus = section.optional("minus").map(|e| minus(&e, &kind, &picks, joints, width, &of)).transpose()?;
+        let minus =
+            section.optional("minus").map(|e| minus(&e, &kind, &picks, joints, width, &of)).transpose()?;
         let scale = section.optional("scale").map(|e| e.numbers(width, &of)).transpose()?;
         let clip = section.optional("clip").map(|e| e.ranges(width, &of)).transpose()?;
         let given = [
@@ -242,7 +243,8 @@ impl Term {
             None => History::NONE,
         };
         section.finish()?;
-        let (minus, scale) = (minus.unwrap_or_else(|| vec![0.0; width]), scale.unwrap_or_else(|| vec![1.0; width]));
+        let (minus, scale) =
+            (minus.unwrap_or_else(|| vec![0.0; width]), scale.unwrap_or_else(|| vec![1.0; width]));
         Ok(Self { kind, picks, minus, clip, scale, pipeline, history, line })
     }
 }
@@ -345,7 +347,8 @@ fn feedback(
         Stage::Clipped | Stage::Scaled => fed_back.scaled.as_ref(),
     };
     let Some(available) = available else {
-        let expected = "an [[output]] to read it from: of kind feedback/action, or one target without a chunk";
+        let expected =
+            "an [[output]] to read it from: of kind feedback/action, or one target without a chunk";
         let hint = "name what is fed back, or use stage = \"applied\"";
         return Err(entry.error("a feedback/action without an output that gives it", expected, hint));
     };
@@ -429,5 +432,6 @@ fn pipeline(entry: &Entry<'_>, given: [(Operation, bool); 3]) -> Result<[Operati
             order.push(operation);
         }
     }
-    <[Operation; 3]>::try_from(order).map_err(|_| entry.error("a list", "each operation once", "write it anew"))
+    <[Operation; 3]>::try_from(order)
+        .map_err(|_| entry.error("a list", "each operation once", "write it anew"))
 }

@@ -36,7 +36,8 @@ impl Inventory {
         while let Some(field) = fields.next_field()? {
             if field.number == 4 {
                 let op = field.text()?;
-                self.quantised |= op.contains("Quantize") || op.contains("QLinear") || op.ends_with("Integer");
+                self.quantised |=
+                    op.contains("Quantize") || op.contains("QLinear") || op.ends_with("Integer");
             }
         }
         Ok(())

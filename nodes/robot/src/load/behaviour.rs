@@ -1,10 +1,11 @@
-//! Noise, postures, standing, protection, timing, policy floor.
+//! Noise, start, postures, standing, protection, timing, what policies are held to.
 
 use super::section::{Placed, Section, check_number};
 use crate::error::{RefusalKind, Refusals};
 use crate::range::{self, Range};
 use crate::robot::{
-    Battery, Joint, Noise, Policy, Posture, Postures, Protection, Robot, StandControl, Timing,
+    Battery, HeldBy, Joint, Noise, OnLoss, Policy, Posture, Postures, Protection, Robot, StandControl, Start,
+    Timing,
 };
 use crate::yaml::Node;
 
@@ -37,6 +38,16 @@ fn finish(section: Option<Section<'_>>, refusals: &mut Refusals) {
     if let Some(section) = section {
         section.finish(refusals);
     }
+}
+
+/// Reads `start`; a file without it describes a robot that lies on the ground.
+pub(super) fn read_start(root: &mut Section<'_>, refusals: &mut Refusals) -> Start {
+    let Some(node) = root.node("start") else { return Start { held_by: HeldBy::Ground } };
+    let mut section = Section::open(node, "start", refusals);
+    let known = [("ground", HeldBy::Ground), ("harness", HeldBy::Harness)];
+    let held_by = section.choice("held_by", &known, refusals);
+    section.finish(refusals);
+    Start { held_by: held_by.unwrap_or(HeldBy::Ground) }
 }
 
 /// The postures and where their heights stand.
@@ -127,12 +138,13 @@ pub(super) fn read_stand(
     refusals: &mut Refusals,
 ) -> StandControl {
     let Some(mut section) = root.section("stand", refusals) else {
-        return StandControl { kp: 0.0, kd: 0.0, stand_up_s: 0.0, lie_down_s: 0.0 };
+        return StandControl { kp: 0.0, kd: 0.0, stand_up_s: 0.0, lie_down_s: 0.0, catch_s: 0.0 };
     };
     let kp = section.number(&range::STAND_KP, refusals);
     let kd = section.number(&range::STAND_KD, refusals);
     let stand_up_s = section.number(&range::STAND_UP_S, refusals).value;
     let lie_down_s = section.number(&range::LIE_DOWN_S, refusals).value;
+    let catch_s = section.number(&range::CATCH_S, refusals).value;
     for joint in joints {
         let Joint { name, limits, .. } = &joint.value;
         for (gain, key, max) in [(kp, "kp", limits.kp_max), (kd, "kd", limits.kd_max)] {
@@ -144,7 +156,7 @@ pub(super) fn read_stand(
         }
     }
     section.finish(refusals);
-    StandControl { kp: kp.value, kd: kd.value, stand_up_s, lie_down_s }
+    StandControl { kp: kp.value, kd: kd.value, stand_up_s, lie_down_s, catch_s }
 }
 
 /// Reads `protection`.
@@ -252,6 +264,13 @@ pub(super) fn read_policy(root: &mut Section<'_>, refusals: &mut Refusals) -> Po
     let section = root.node("policy");
     let mut section = Section::open(section.unwrap_or(&nothing), "policy", refusals);
     let latency_ticks_min = section.number(&range::LATENCY_TICKS_MIN, refusals).value as u32;
+    let stop_first_ns = (section.number(&range::STOP_FIRST_S, refusals).value * 1e9).round() as u64;
+    let on_loss = match section.node("on_loss") {
+        None => Some(OnLoss::Stand),
+        Some(_) => {
+            section.choice("on_loss", &[("stand", OnLoss::Stand), ("damping", OnLoss::Damping)], refusals)
+        }
+    };
     section.finish(refusals);
-    Policy { latency_ticks_min }
+    Policy { latency_ticks_min, stop_first_ns, on_loss: on_loss.unwrap_or(OnLoss::Stand) }
 }

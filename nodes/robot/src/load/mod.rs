@@ -1,12 +1,13 @@
 //! From text to a checked [`Robot`]: reads section by section, joins the model by name, checks the whole.
 
 mod behaviour;
+mod feet;
 mod joints;
 mod section;
 mod wiring;
 
 use crate::error::{LoadError, RefusalKind, Refusals};
-use crate::kinematics::Leg;
+use crate::kinematics::{LEG_JOINTS_MAX, Leg};
 use crate::model::Model;
 use crate::robot::{Foot, Robot};
 use crate::yaml::Node;
@@ -74,8 +75,9 @@ pub(crate) fn from_text(
     let mut wiring = Wiring::read(&mut root, &mut refusals);
     let joints = joints::read(&mut root, &mut model, &model_name, &mut wiring, &mut refusals);
     let imus = wiring::read_imus(&mut root, &model, &mut wiring, &mut refusals);
-    let feet = wiring::read_feet(&mut root, &model, &mut wiring, &mut refusals);
+    let feet = feet::read(&mut root, &model, &mut wiring, &mut refusals);
     let noise = behaviour::read_noise(&mut root, &mut refusals);
+    let start = behaviour::read_start(&mut root, &mut refusals);
     // Postures are judged joint by joint: with one joint missing they would only repeat its refusal.
     let postures = if joints.complete {
         behaviour::read_postures(&mut root, &joints.list, &mut refusals)
@@ -110,6 +112,7 @@ pub(crate) fn from_text(
         imus,
         feet: feet.into_iter().map(|foot| foot.value).collect(),
         noise,
+        start,
         postures: postures.into_values(),
         stand,
         protection,
@@ -160,9 +163,10 @@ fn fold_legs(model: &Model, feet: &[Placed<Foot>], refusals: &mut Refusals) -> V
             Ok(leg) => legs.push(leg),
             Err(found) => {
                 let field = format!("feet[{}].site", foot.value.name);
-                let found = format!("{found} joints between base and foot");
-                let hint = "leg kinematics cover hip, thigh and calf";
-                refusals.add(RefusalKind::Unsupported, foot.place, field, found, "three hinges", hint);
+                let found = format!("{found} between base and foot");
+                let expected = format!("1 to {LEG_JOINTS_MAX} hinges");
+                let hint = "a leg is the chain of hinges from the base to the foot's site";
+                refusals.add(RefusalKind::Unsupported, foot.place, field, found, expected, hint);
             }
         }
     }

@@ -3,11 +3,11 @@
 use super::section::{Placed, Section};
 use crate::bus_budget::{BusLoad, MAX_BUS_LOAD};
 use crate::error::{Place, RefusalKind, Refusals, nearest};
-use crate::model::{Model, Shape, Site};
+use crate::model::{Model, Site};
 use crate::pose::Pose;
 use crate::range;
-use crate::robot::{Bus, BusKind, Foot, Imu, Robot};
-use sinew_wire::{MAX_CONTACTS, MAX_IMUS};
+use crate::robot::{Bus, BusKind, Imu, Robot};
+use sinew_wire::MAX_IMUS;
 
 /// The buses, and who has claimed which id on them.
 pub(super) struct Wiring {
@@ -98,7 +98,7 @@ pub(super) fn check_count(root: &Section<'_>, key: &str, count: usize, max: usiz
 }
 
 /// Resolves the `site` key of a sensor.
-fn site_of<'m>(
+pub(super) fn site_of<'m>(
     section: &mut Section<'_>,
     model: &'m Model,
     refusals: &mut Refusals,
@@ -196,59 +196,6 @@ fn check_mounting(
         let hint = "one of the two is out of date";
         refusals.add(RefusalKind::Conflict, name.place, format!("{path}.site"), found, expected, hint);
     }
-}
-
-/// Reads `feet`.
-pub(super) fn read_feet(
-    root: &mut Section<'_>,
-    model: &Model,
-    wiring: &mut Wiring,
-    refusals: &mut Refusals,
-) -> Vec<Placed<Foot>> {
-    let nodes = root.list("feet", refusals);
-    check_count(root, "feet", nodes.len(), MAX_CONTACTS, refusals);
-    let mut feet: Vec<Placed<Foot>> = Vec::with_capacity(nodes.len());
-    for (i, node) in nodes.iter().enumerate() {
-        let path = format!("feet[{i}]");
-        let mut section = Section::open(node, path.as_str(), refusals);
-        let name = section.name("name", refusals);
-        if feet.iter().any(|foot| foot.value.name == name.value) {
-            refuse_again(&name, format!("{path}.name"), "each foot once", refusals);
-        }
-        let bus = wiring.bus_of(&mut section, false, refusals);
-        let id = section.number(&range::FOOT_ID, refusals);
-        wiring.claim(bus, id, format!("{path}.id"), refusals);
-        let (site, found) = site_of(&mut section, model, refusals);
-        let radius_m = found.and_then(|(body, site)| ball_at(model, body, site));
-        if found.is_some() && radius_m.is_none() {
-            let field = format!("{path}.site");
-            let text = format!("`{}` without a ball", site.value);
-            let expected = "a colliding sphere geom centred on the site";
-            refusals.add(RefusalKind::Missing, site.place, field, text, expected, "its radius is the foot's");
-        }
-        let foot = Foot {
-            name: name.value,
-            bus,
-            id: id.value as u16,
-            site: site.value,
-            radius_m: radius_m.unwrap_or_default(),
-        };
-        feet.push(Placed { value: foot, place: site.place });
-        section.finish(refusals);
-    }
-    feet
-}
-
-fn ball_at(model: &Model, body: usize, site: &Site) -> Option<f64> {
-    let geoms = &model.bodies.get(body)?.geoms;
-    geoms.iter().filter(|geom| geom.collides).find_map(|geom| {
-        let centred =
-            geom.pose.position_m.iter().zip(site.pose.position_m).all(|(a, b)| (a - b).abs() < 1e-6);
-        match geom.shape {
-            Shape::Sphere(radius) if centred => Some(radius),
-            _ => None,
-        }
-    })
 }
 
 /// Refuses a bus that would be busy for more than its share of the period.

@@ -14,3 +14,9 @@ pub fn folder() -> PathBuf {
 pub fn robot() -> Robot {
     Robot::parse(YAML, MODEL).expect("the shipped description is right")
 }
+
+/// The biped that ships beside it.
+pub fn biped() -> Robot {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../launch/robots/biped");
+    Robot::load(&folder).expect("the shipped description is right")
+}

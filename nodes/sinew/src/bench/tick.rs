@@ -12,7 +12,7 @@ use std::process::ExitCode;
 /// When the robot cannot be set up.
 pub fn run(seconds: u64, as_json: bool) -> Result<ExitCode> {
     let file = crate::site::launch_folder()?.join("../tests/scenarios/walk.yaml");
-    let loaded = crate::scenario::load(&file, None)?
+    let loaded = crate::scenario::load(&file, &sinew_stack::Choice::default())?
         .map_err(|row| anyhow::anyhow!("refused: {}", row.refused.unwrap_or_default()))?;
     let mut stack = Stack::new(&loaded.setup, &loaded.scenario, &file.display().to_string())?;
     let mut clock = WallMeters::default();

@@ -4,11 +4,11 @@ mod plot;
 mod processes;
 mod report;
 
-use crate::cli::{self, Compose};
+use crate::cli::{self, Compose, PhysicsEngine};
 use anyhow::{Context, Result, bail};
 pub use load::load;
 use report::Row;
-use sinew_stack::Stack;
+use sinew_stack::{Choice, Engine, Stack};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -27,7 +27,7 @@ pub fn run(args: &cli::Scenario) -> Result<ExitCode> {
     let mut rows = Vec::new();
     for file in &files {
         for seed in &seeds {
-            let row = one(file, *seed, args)?;
+            let row = one(file, &choice(args, *seed), args)?;
             progress.suspend(|| {
                 if !args.json {
                     println!("{row}");
@@ -45,8 +45,22 @@ pub fn run(args: &cli::Scenario) -> Result<ExitCode> {
     Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn one(file: &Path, seed: Option<u64>, args: &cli::Scenario) -> Result<Row> {
-    let loaded = match load(file, seed)? {
+/// What the command line wants over the file.
+fn choice(args: &cli::Scenario, seed: Option<u64>) -> Choice {
+    Choice {
+        robot: args.robot.clone(),
+        engine: args.engine.map(|engine| match engine {
+            PhysicsEngine::Rapier => Engine::Rapier,
+            PhysicsEngine::Mujoco => Engine::Mujoco,
+        }),
+        seed,
+        latency_ticks: args.latency_ticks,
+        solver_iterations: args.solver_iterations,
+    }
+}
+
+fn one(file: &Path, choice: &Choice, args: &cli::Scenario) -> Result<Row> {
+    let loaded = match load(file, choice)? {
         Ok(loaded) => loaded,
         Err(refused) => return Ok(refused),
     };
@@ -65,7 +79,11 @@ fn one(file: &Path, seed: Option<u64>, args: &cli::Scenario) -> Result<Row> {
         let svg = plot::draw(&loaded.scenario, &trace, loaded.setup.robot.period_ns);
         std::fs::write(plot, svg).with_context(|| format!("plot {}", plot.display()))?;
     }
-    Ok(Row::new(&loaded.scenario, outcome, pids, wall_s, loaded.setup.robot.period_ns))
+    let mut row = Row::new(&loaded.scenario, outcome, pids, wall_s, loaded.setup.robot.period_ns);
+    // Processes have their engine elsewhere.
+    let inline = args.compose == Compose::Inline && !args.free_run;
+    row.physics_share = inline.then(|| loaded.engines.spent_s() / wall_s.max(1e-9));
+    Ok(row)
 }
 
 fn files(path: &Path) -> Result<Vec<PathBuf>> {

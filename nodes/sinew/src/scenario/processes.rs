@@ -1,5 +1,5 @@
 //! A scenario with every core in its own process, on a run directory of its own.
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::Signal;
 use sinew_ports::RunDir;
 use sinew_rt::clock;
@@ -7,8 +7,8 @@ use sinew_rt::fast_path::{FastPath, Publisher};
 use sinew_rt::frame_queue::FrameQueue;
 use sinew_runner::{ChildSpec, Event, Events, Options, Supervisor};
 use sinew_stack::{
-    LockstepPlan, Outcome, Participant, Participants, ProcessEvent, ScheduledEvent, Scorer, Script, Trace,
-    resolve,
+    BodyVelocity, LockstepPlan, Outcome, Participant, Participants, PolicyReport, ProcessEvent,
+    ScheduledEvent, Scorer, Script, Trace, resolve,
 };
 use sinew_wire::{ActuatorState, MAX_FRAME, PolicyCommand, RobotMode, RobotState, Stage};
 use std::path::{Path, PathBuf};
@@ -83,6 +83,11 @@ pub fn run(file: &Path, loaded: &Loaded, free_run: bool) -> Result<(Outcome, Tra
 impl<'a> Harness<'a> {
     fn start(file: &Path, loaded: &'a Loaded, run_dir: RunDir, free_run: bool) -> Result<Self> {
         let (setup, scenario) = (&loaded.setup, &loaded.scenario);
+        ensure!(
+            scenario.policy_body_velocity == BodyVelocity::Estimator,
+            "{}: policy_body_velocity: truth is an aid of the inline composition; processes have no truth to read",
+            file.display()
+        );
         let mut mask = Participants::BRIDGE | Participants::CONTROL | Participants::OPERATOR;
         if !setup.models.is_empty() {
             mask |= Participants::POLICY;
@@ -167,6 +172,9 @@ impl<'a> Harness<'a> {
         self.supervisor.signal_all(Signal::SIGCONT);
         self.supervisor.signal_all(Signal::SIGTERM);
         self.wait_for_result("bridge")?;
+        if !self.loaded.setup.models.is_empty() {
+            self.wait_for_result("policy")?;
+        }
         self.judge()
     }
 
@@ -309,8 +317,9 @@ impl<'a> Harness<'a> {
 
     fn judge(mut self) -> Result<(Outcome, Trace, Vec<u32>)> {
         let mut trace = trace_file::read(&self.run_dir.path().join("trace.bin"))?;
-        let scorer =
-            Scorer::new(&self.loaded.scenario, self.loaded.setup.robot.period_ns).lost_at(self.lost_at);
+        let robot = &self.loaded.setup.robot;
+        let scorer = Scorer::new(&self.loaded.scenario, robot.period_ns, robot.postures.stand.height_m)
+            .lost_at(self.lost_at);
         self.heard.sort_by_key(|h| h.step);
         let mut heard = self.heard.iter().peekable();
         let mut timed = self.policy_us.iter().peekable();
@@ -331,6 +340,9 @@ impl<'a> Harness<'a> {
             step.faults = known.faults;
         }
         let twin = self.result("twin").context("twin left no result")?;
+        let report: PolicyReport =
+            self.result("policy").and_then(|r| serde_json::from_value(r).ok()).unwrap_or_default();
+        let scorer = scorer.policy(report);
         let bridge = self.result("bridge").unwrap_or_default();
         let refusals: Vec<String> = bridge["refusals"]
             .as_array()
@@ -348,7 +360,7 @@ impl<'a> Harness<'a> {
         drop(self.session);
         self.supervisor.kill_all();
         let stuck = self.supervisor.wait().stuck;
-        anyhow::ensure!(stuck.is_empty(), "processes that do not end: {}", stuck.join(", "));
+        ensure!(stuck.is_empty(), "processes that do not end: {}", stuck.join(", "));
         Ok((outcome, trace, pids))
     }
 }
@@ -370,6 +382,10 @@ fn child(
         ("description", description.display().to_string()),
         ("run_dir", run_dir.display().to_string()),
         ("scenario", absolute.display().to_string()),
+        ("scenario_robot", loaded.scenario.robot.clone()),
+        ("engine", loaded.scenario.engine.name().to_owned()),
+        ("solver_iterations", loaded.scenario.solver_iterations.to_string()),
+        ("latency_ticks", loaded.scenario.latency_ticks.to_string()),
         ("seed", loaded.setup.seed.to_string()),
         ("participants", mask.to_string()),
         ("free_run", free_run.to_string()),

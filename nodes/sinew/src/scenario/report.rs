@@ -8,6 +8,8 @@ use std::fmt;
 #[derive(Clone, Debug, Serialize)]
 pub struct Row {
     pub name: String,
+    pub robot: String,
+    pub engine: &'static str,
     pub seed: u64,
     /// A negative control: it passes when the run fails, and its figures are left out of a summary.
     pub negative: bool,
@@ -15,7 +17,10 @@ pub struct Row {
     #[serde(flatten)]
     pub score: Score,
     pub saturated_ticks: u64,
+    /// Step time over wall time.
     pub rtf: f64,
+    /// Share of the wall time within the physics engine's steps; inline only.
+    pub physics_share: Option<f64>,
     pub wall_s: f64,
     pub hash: String,
     pub steps: u64,
@@ -30,12 +35,15 @@ impl Row {
         let robot_s = outcome.steps as f64 * period_ns as f64 * 1e-9;
         let mut row = Self {
             name: scenario.name.clone(),
+            robot: scenario.robot.clone(),
+            engine: scenario.engine.name(),
             seed: scenario.seed,
             negative: scenario.expect.fails,
             passed: outcome.score.passed,
             score: outcome.score,
             saturated_ticks: outcome.saturated_ticks,
             rtf: robot_s / wall_s.max(1e-9),
+            physics_share: None,
             wall_s,
             hash: outcome.hash,
             steps: outcome.steps,
@@ -56,12 +64,15 @@ impl Row {
         let score = Score { passed: expected, ..Score::default() };
         Self {
             name: scenario.name.clone(),
+            robot: scenario.robot.clone(),
+            engine: scenario.engine.name(),
             seed: scenario.seed,
             negative: scenario.expect.policy_refused,
             passed: score.passed,
             score,
             saturated_ticks: 0,
             rtf: 0.0,
+            physics_share: None,
             wall_s: 0.0,
             hash: String::new(),
             steps: 0,
@@ -75,7 +86,7 @@ impl Row {
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let verdict = if self.passed { "passed" } else { "FAILED" };
-        write!(f, "{verdict}  {} seed {}", self.name, self.seed)?;
+        write!(f, "{verdict}  {} {} in {} seed {}", self.name, self.robot, self.engine, self.seed)?;
         if let Some(reason) = &self.refused {
             return write!(f, ": refused: {reason}");
         }
@@ -83,10 +94,17 @@ impl fmt::Display for Row {
             write!(f, "  rmse {vx:.3}/{vy:.3}/{wz:.3}")?;
         }
         write!(f, "  falls {}", self.score.falls)?;
+        if self.score.pushes > 0 {
+            write!(f, " in {} pushes", self.score.pushes)?;
+        }
         if let Some(t_damp_ms) = self.score.t_damp_ms {
             write!(f, "  damped in {t_damp_ms:.0} ms")?;
         }
-        write!(f, "  {:.1}x real time  hash {:.12}", self.rtf, self.hash)?;
+        write!(f, "  {:.1}x real time", self.rtf)?;
+        if let Some(share) = self.physics_share {
+            write!(f, " ({:.0} % of it physics)", share * 100.0)?;
+        }
+        write!(f, "  hash {:.12}", self.hash)?;
         for broken in &self.score.broken {
             write!(f, "\n        {broken}")?;
         }
@@ -109,6 +127,7 @@ pub fn json(rows: &[Row], folder: bool) -> Result<String> {
         "passed": rows.iter().all(|r| r.passed),
         "negative_controls": rows.len() - positive().count(),
         "falls": positive().map(|r| r.score.falls).sum::<u64>(),
+        "pushes": positive().map(|r| r.score.pushes).sum::<u64>(),
         "rmse_vx": most(|s| s.rmse_vx),
         "rmse_vy": most(|s| s.rmse_vy),
         "rmse_wz": most(|s| s.rmse_wz),

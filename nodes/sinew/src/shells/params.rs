@@ -10,7 +10,7 @@ pub struct Params {
 }
 
 /// Every parameter a node may be given.
-const KNOWN: [&str; 12] = [
+const KNOWN: [&str; 18] = [
     "robot",
     "description",
     "model",
@@ -18,11 +18,17 @@ const KNOWN: [&str; 12] = [
     "free_run",
     "seed",
     "scenario",
+    "scenario_robot",
     "participants",
     "ros_port",
     "core",
-    "physics",
+    "engine",
+    "solver_iterations",
+    "latency_ticks",
     "use_sim_time",
+    "offboard",
+    "offboard_wait_ticks",
+    "offboard_max_age_ms",
 ];
 
 impl Params {

@@ -1,12 +1,12 @@
 //! What every node of a robot needs before its loop: parameters, description, sockets, a way to be stopped.
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail, ensure};
 use sinew_inference::Directory;
 use sinew_ports::RunDir;
 use sinew_robot::Robot;
 use sinew_rt::fast_path::FastPath;
 use sinew_rt::thread::{Mode, ThreadConfig, adopt};
 use sinew_runner::StopSignals;
-use sinew_stack::{Models, Participants, Scenario, Setup};
+use sinew_stack::{BodyVelocity, Choice, Engine, Models, Participants, Scenario, Setup};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,6 +14,10 @@ use std::time::Duration;
 
 use super::keys;
 use super::params::Params;
+use crate::physics_engines::AllEngines;
+
+/// Value of the parameter `engine` for a robot that stands still by itself, in no physics.
+pub const NO_ENGINE: &str = "none";
 
 /// A node's surroundings.
 #[derive(Debug)]
@@ -50,8 +54,11 @@ impl NodeSite {
             None => None,
             Some(file) => {
                 let text = std::fs::read_to_string(file).with_context(|| format!("scenario {file}"))?;
-                let mut scenario = Scenario::parse(file, &text)?;
-                scenario.seed = params.number("seed", scenario.seed)?;
+                let scenario = Scenario::parse(file, &text)?.choose(&choice(&params)?, file)?;
+                ensure!(
+                    scenario.policy_body_velocity == BodyVelocity::Estimator,
+                    "scenario {file}: policy_body_velocity: truth is an aid of the inline composition"
+                );
                 Some((scenario, file.to_owned()))
             }
         };
@@ -119,15 +126,45 @@ fn setup(
     scenario: Option<&(Scenario, String)>,
 ) -> Result<Setup> {
     if let Some((scenario, file)) = scenario {
-        let mut setup = Setup::of(scenario, robot, &Models::of(Path::new(file), folder))?;
+        let models = Models::of(Path::new(file), folder);
+        let mut setup = Setup::of_with(scenario, robot, &models, crate::engines::make)?;
         setup.name = name.to_owned();
+        setup.engines = Arc::new(AllEngines::default());
         return Ok(setup);
     }
     let model = params.path("model").unwrap_or_else(|| folder.join("models/quad_walk.model.toml"));
     let (source, manifest) = Directory::of_file(&model)?;
     let mut setup = Setup::new(robot, name, &source, &[manifest])?;
-    setup.seed = params.number("seed", 1)?;
+    setup.make_engine = crate::engines::make;
+    let choice = choice(params)?;
+    setup.seed = choice.seed.unwrap_or(setup.seed);
+    setup.latency_ticks = choice.latency_ticks.unwrap_or(setup.latency_ticks);
+    setup.engine = choice.engine.unwrap_or(setup.engine);
+    setup.solver_iterations = choice.solver_iterations.unwrap_or(setup.solver_iterations);
+    setup.engines = Arc::new(AllEngines::default());
     Ok(setup)
+}
+
+/// What the parameters want over the scenario file or the defaults.
+fn choice(params: &Params) -> Result<Choice> {
+    let some = |name| params.optional(name).map(|_| params.number(name, 0)).transpose();
+    let engine = match params.optional("engine") {
+        None | Some(NO_ENGINE) => None,
+        Some(name) => match Engine::from_name(name) {
+            Some(engine) => Some(engine),
+            None => bail!(
+                "parameter engine: expected {} or {NO_ENGINE}, found {name:?}",
+                Engine::ALL.map(Engine::name).join(", ")
+            ),
+        },
+    };
+    Ok(Choice {
+        robot: params.optional("scenario_robot").map(str::to_owned),
+        engine,
+        seed: some("seed")?,
+        latency_ticks: some("latency_ticks")?,
+        solver_iterations: some("solver_iterations")?.map(|n| n as usize),
+    })
 }
 
 /// Unique enough to tell two starts of one process apart.

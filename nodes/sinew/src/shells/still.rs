@@ -55,6 +55,7 @@ impl Physics for Still {
         0.0
     }
     fn push(&mut self, _delta_v_m_s: [f64; 3]) {}
+    fn set_base_wrench(&mut self, _force_n: [f64; 3], _torque_nm: [f64; 3]) {}
     fn set_friction(&mut self, _mu: f64) {}
     fn set_payload(&mut self, _kg: f64) {}
     fn mass_kg(&self) -> f64 {

@@ -4,7 +4,7 @@ use sinew_stack::{StepTrace, Trace};
 use std::path::Path;
 
 /// 64-bit words per step.
-const WORDS: usize = 13;
+const WORDS: usize = 14;
 
 /// # Errors
 /// When the file cannot be written.
@@ -25,7 +25,8 @@ pub fn write(path: &Path, trace: &Trace) -> Result<()> {
             s.stiff,
             s.watchdogs,
             s.pushes,
-            0,
+            s.target_step_rad.to_bits(),
+            u64::from(s.held),
         ];
         for word in words {
             bytes.extend_from_slice(&word.to_le_bytes());
@@ -41,7 +42,22 @@ pub fn read(path: &Path) -> Result<Trace> {
     ensure!(bytes.len() % (WORDS * 8) == 0, "{}: cut in the middle of a step", path.display());
     let words: Vec<u64> = bytes.as_chunks::<8>().0.iter().map(|word| u64::from_le_bytes(*word)).collect();
     let steps = words.as_chunks::<WORDS>().0.iter().map(|w| {
-        let [step, vx, vy, wz, height, tilt, trunk, torque, temperature, stiff, watchdogs, pushes, _] = *w;
+        let [
+            step,
+            vx,
+            vy,
+            wz,
+            height,
+            tilt,
+            trunk,
+            torque,
+            temperature,
+            stiff,
+            watchdogs,
+            pushes,
+            target_step,
+            held,
+        ] = *w;
         StepTrace {
             step,
             velocity: [vx, vy, wz].map(f64::from_bits),
@@ -53,6 +69,8 @@ pub fn read(path: &Path) -> Result<Trace> {
             stiff,
             watchdogs,
             pushes,
+            target_step_rad: f64::from_bits(target_step),
+            held: held != 0,
             ..StepTrace::default()
         }
     });

@@ -3,7 +3,7 @@ use anyhow::{Context, Result, bail};
 use sinew_ports::{BusMessage, Kind, VirtualBusPort};
 use sinew_rt::clock;
 use sinew_rt::thread::priority;
-use sinew_stack::{Participants, ProcessEvent, ScheduledEvent, StepTrace, Trace, resolve};
+use sinew_stack::{Participants, ProcessEvent, ScheduledEvent, StepTrace, TargetMeter, Trace, resolve};
 use sinew_twin::{HostFrames, Replies, Twin, TwinConfig};
 use sinew_wire::WatchTime;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::ctl::{self, Ask, Control, Tell, TruthReply};
 use super::lockstep::{Patience, RESEND, SILENCE};
-use super::site::NodeSite;
+use super::site::{NO_ENGINE, NodeSite};
 use super::still::Still;
 use super::trace_file;
 
@@ -29,6 +29,7 @@ struct World<'a> {
     host: Vec<HostFrames>,
     replies: Vec<Replies>,
     trace: Trace,
+    targets: TargetMeter,
     /// Wall time and step of the last pace mark, for the real-time factor.
     pace: (WatchTime, u64),
     rtf: f64,
@@ -56,6 +57,7 @@ pub fn run(site: &NodeSite) -> Result<()> {
         host: (0..buses).map(|_| HostFrames::new()).collect(),
         replies: (0..buses).map(|_| Replies::new()).collect(),
         trace: Trace::default(),
+        targets: TargetMeter::new(&site.setup.robot),
         pace: (clock::now(), 0),
         rtf: 0.0,
         stop: false,
@@ -64,17 +66,14 @@ pub fn run(site: &NodeSite) -> Result<()> {
     if site.free_run { world.free_run() } else { world.lockstep() }
 }
 
-/// The engine that the parameter `physics` names.
+/// In the engine that the parameter `engine` names; `none` stands still, for measuring everything else.
 fn twin(site: &NodeSite) -> Result<Twin> {
-    match site.params.optional("physics") {
-        None | Some("rapier") => Ok(site.setup.twin()?),
-        Some("none") => {
-            let robot = &site.setup.robot;
-            let still = Still::new(robot.joints.len(), robot.feet.len());
-            Ok(Twin::new(robot, Box::new(still), TwinConfig::default())?)
-        }
-        Some(other) => bail!("parameter physics: expected rapier or none, found {other:?}"),
+    if site.params.optional("engine") == Some(NO_ENGINE) {
+        let robot = &site.setup.robot;
+        let still = Still::new(robot.joints.len(), robot.feet.len());
+        return Ok(Twin::new(robot, Box::new(still), TwinConfig::default())?);
     }
+    Ok(site.setup.twin()?)
 }
 
 impl World<'_> {
@@ -283,7 +282,11 @@ impl World<'_> {
 
     fn note(&mut self) {
         if self.site.scenario.is_some() {
-            self.trace.steps.push(StepTrace::of(&self.twin, self.site.setup.robot.joints.len()));
+            self.trace.steps.push(StepTrace::of(
+                &self.twin,
+                self.site.setup.robot.joints.len(),
+                &mut self.targets,
+            ));
         }
     }
 

@@ -7,13 +7,14 @@
 use super::{Foot, RapierPhysics};
 use rapier3d::prelude::*;
 use rapier3d_mjcf::{MjcfDofKind, MjcfLoaderOptions, MjcfMultibodyOptions, MjcfRobot, mjcf_rs};
+use std::ops::Range;
 
 /// Names by which the caller wants to number joints and feet.
 #[derive(Debug, Clone, Copy)]
 pub struct RobotNames<'a> {
     /// Every hinge of the model, in the caller's order.
     pub joints: &'a [&'a str],
-    /// A geom or a site per foot, in the caller's order; a site stands for the collision shape of its body.
+    /// A geom or a site per foot, in the caller's order; a site stands for all collision shapes of its body.
     pub feet: &'a [&'a str],
 }
 
@@ -135,6 +136,11 @@ pub(super) fn load(
         .collect::<Result<Vec<_>, ModelError>>()?;
     let bare_mass_kg = robot.bodies.iter().skip(1).map(|b| f64::from(b.mass)).sum();
 
+    let undamped: Vec<bool> = joint_indices
+        .iter()
+        .map(|i| robot.joints.get(*i).is_some_and(|j| j.damping_per_dof == 0.0 && j.springdamper.is_none()))
+        .collect();
+
     let (mut bodies, mut colliders) = (RigidBodySet::new(), ColliderSet::new());
     let (mut impulse_joints, mut multibodies) = (ImpulseJointSet::new(), MultibodyJointSet::new());
     colliders.insert(ground(config));
@@ -162,24 +168,23 @@ pub(super) fn load(
         .collect::<Result<Vec<_>, ModelError>>()?;
     let feet = feet
         .into_iter()
-        .map(|(body, collider)| {
+        .map(|FoundFoot { body, shapes, site }| {
             let body = body_of(body).ok_or_else(lost)?;
-            let collider = body.colliders.get(collider).ok_or_else(lost)?.handle;
-            let offset = colliders
-                .get(collider)
-                .and_then(|c| c.position_wrt_parent())
-                .map_or(Vector::ZERO, |p| p.translation);
-            Ok(Foot { collider, body: body.body, offset })
+            let shapes = body.colliders.get(shapes).ok_or_else(lost)?;
+            let handles: Vec<_> = shapes.iter().map(|shape| shape.handle).collect();
+            let centre = |handle: &ColliderHandle| colliders.get(*handle)?.position_wrt_parent();
+            let centre = handles.first().and_then(centre).map_or(Vector::ZERO, |p| p.translation);
+            Ok(Foot { colliders: handles, body: body.body, offset: site.unwrap_or(centre) })
         })
         .collect::<Result<Vec<_>, ModelError>>()?;
     let trunk = base_body
         .colliders
         .iter()
         .map(|c| c.handle)
-        .filter(|h| !feet.iter().any(|f| f.collider == *h))
+        .filter(|h| !feet.iter().any(|f| f.colliders.contains(h)))
         .collect();
     let bare_base = bodies.get(base_body.body).map(|b| b.mass_properties().local_mprops).ok_or_else(lost)?;
-    let dofs = prepare_multibody(&mut multibodies, &joints);
+    let dofs = prepare_multibody(&mut multibodies, &joints, &undamped);
 
     let params =
         IntegrationParameters { num_solver_iterations: config.solver_iterations, ..Default::default() };
@@ -304,36 +309,56 @@ fn find_joints(
     Ok(found)
 }
 
-/// Body and collider index of a foot.
-fn find_foot(
-    robot: &MjcfRobot,
-    model: &mjcf_rs::model::Model,
-    name: &str,
-) -> Result<(usize, usize), ModelError> {
-    if let Some(found) = robot.geom_name_to_collider.get(name) {
-        return Ok(*found);
+/// A foot in the loader's numbers.
+struct FoundFoot {
+    body: usize,
+    /// Which of the body's colliders.
+    shapes: Range<usize>,
+    /// Where a foot named by its site is, in the body's frame.
+    site: Option<Vector>,
+}
+
+fn find_foot(robot: &MjcfRobot, model: &mjcf_rs::model::Model, name: &str) -> Result<FoundFoot, ModelError> {
+    if let Some((body, collider)) = robot.geom_name_to_collider.get(name).copied()
+        && model.site_by_name(name).is_none()
+    {
+        return Ok(FoundFoot { body, shapes: collider..collider + 1, site: None });
     }
     let unknown = |why| ModelError::UnknownFoot { name: name.to_owned(), why };
-    let (body_id, _) =
+    let (body_id, index) =
         model.site_by_name(name).ok_or_else(|| unknown("is neither a colliding geom nor a site"))?;
-    let index = robot
+    let site = model.bodies.get(body_id).and_then(|entry| entry.body.sites.get(index));
+    let at = site.map_or(Vector::ZERO, |site| {
+        let at = site.pose.translation;
+        Vector::new(at.x as f32, at.y as f32, at.z as f32)
+    });
+    let body = robot
         .bodies
         .iter()
         .position(|b| b.mjcf_body_id == body_id && !b.is_intermediate)
         .ok_or_else(|| unknown("is a site on a body that was not built"))?;
-    match robot.bodies.get(index).map_or(0, |b| b.colliders.len()) {
-        1 => Ok((index, 0)),
+    match robot.bodies.get(body).map_or(0, |b| b.colliders.len()) {
         0 => Err(unknown("is a site on a body without a collision shape")),
-        _ => Err(unknown("is a site on a body with several collision shapes")),
+        count => Ok(FoundFoot { body, shapes: 0..count, site: Some(at) }),
     }
 }
 
-/// Free joint without the loader's angular damping; every hinge ready to take torque. Returns the number of
-/// degrees of freedom.
-fn prepare_multibody(multibodies: &mut MultibodyJointSet, joints: &[MultibodyJointHandle]) -> usize {
+/// Free joint without the engine's own angular damping, and hinges without it where the model says none; every hinge
+/// ready to take torque. Returns the number of degrees of freedom.
+fn prepare_multibody(
+    multibodies: &mut MultibodyJointSet,
+    joints: &[MultibodyJointHandle],
+    undamped: &[bool],
+) -> usize {
     let mut dofs = 0;
     for (i, joint) in joints.iter().enumerate() {
         let Some((multibody, id)) = multibodies.get_mut(*joint) else { continue };
+        let at = multibody.link(id).map_or(usize::MAX, |link| link.assembly_id());
+        if undamped.get(i) == Some(&true)
+            && let Some(damping) = multibody.damping_mut().get_mut(at)
+        {
+            *damping = 0.0;
+        }
         if i == 0 {
             multibody.damping_mut().iter_mut().take(6).for_each(|d| *d = 0.0);
             dofs = multibody.ndofs();

@@ -47,11 +47,11 @@ pub struct RapierPhysics {
     last_dt_s: f64,
 }
 
-/// A foot: one collider, fixed to the body that carries it.
+/// A foot: colliders fixed to the body that carries them.
 struct Foot {
-    collider: ColliderHandle,
+    colliders: Vec<ColliderHandle>,
     body: RigidBodyHandle,
-    /// Centre of the collider in that body's frame.
+    /// Where the foot is in that body's frame.
     offset: Vector,
 }
 
@@ -208,7 +208,7 @@ impl Physics for RapierPhysics {
     fn foot(&self, i: usize) -> FootTruth {
         let Some(foot) = self.feet.get(i) else { return FootTruth::default() };
         let position = self.bodies.get(foot.body).map_or(Vector::ZERO, |b| *b.position() * foot.offset);
-        let force_n = self.force_on(foot.collider);
+        let force_n = foot.colliders.iter().map(|collider| self.force_on(*collider)).sum();
         FootTruth {
             position_m: [position.x, position.y, position.z].map(f64::from),
             force_n,
@@ -243,6 +243,21 @@ impl Physics for RapierPhysics {
                 }
             }
             multibody.update_rigid_bodies(&mut self.bodies, true);
+        }
+    }
+
+    fn set_base_wrench(&mut self, force_n: [f64; 3], torque_nm: [f64; 3]) {
+        let finite = |v: [f64; 3]| {
+            let [x, y, z] = v.map(|x| if x.is_finite() { x as f32 } else { 0.0 });
+            Vector::new(x, y, z)
+        };
+        let (force, torque) = (finite(force_n), finite(torque_nm));
+        if let Some(base) = self.bodies.get_mut(self.base) {
+            let lever = base.translation() - base.center_of_mass();
+            base.reset_forces(true);
+            base.reset_torques(true);
+            base.add_force(force, true);
+            base.add_torque(torque + lever.cross(force), true);
         }
     }
 

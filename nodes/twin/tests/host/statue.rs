@@ -64,6 +64,7 @@ impl Physics for Statue {
         0.0
     }
     fn push(&mut self, _: [f64; 3]) {}
+    fn set_base_wrench(&mut self, _: [f64; 3], _: [f64; 3]) {}
     fn set_friction(&mut self, _: f64) {}
     fn set_payload(&mut self, _: f64) {}
     fn mass_kg(&self) -> f64 {

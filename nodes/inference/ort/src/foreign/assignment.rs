@@ -89,7 +89,7 @@ unsafe fn text(get: impl FnOnce(*mut *const c_char) -> sys::OrtStatusPtr) -> Res
 }
 
 /// The library's own error type takes the status and frees it.
-fn check(status: sys::OrtStatusPtr) -> Result<(), String> {
+pub(super) fn check(status: sys::OrtStatusPtr) -> Result<(), String> {
     // SAFETY: a status comes fresh from the library and is handed on once.
     unsafe { ort::Error::result_from_status(status) }.map_err(|e| e.to_string())
 }

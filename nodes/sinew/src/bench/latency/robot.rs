@@ -31,7 +31,7 @@ pub fn round(dir: &RunDir, cycles: u64, core: usize) -> Result<Measured> {
             ("description", description.display().to_string()),
             ("run_dir", dir.path().display().to_string()),
             ("free_run", "true".to_owned()),
-            ("physics", "none".to_owned()),
+            ("engine", "none".to_owned()),
             ("core", core.to_string()),
             ("participants", (Participants::BRIDGE | Participants::CONTROL).to_string()),
         ] {

@@ -1,0 +1,483 @@
+//! LeRobot policies: `config.json`, `policy_preprocessor.json` and `policy_postprocessor.json` with their statistics,
+//! an ONNX export of the network beside them, and the data set's `info.json` for names and rate.
+//!
+//! The network sees normalised values; statistics and modes are outside of it (a graph that holds the same statistics
+//! again is refused). Units are the data set's own and often degrees, so the user says them. Gains are nowhere.
+
+use crate::onnx::{Constant, ConstantData};
+use crate::stats::Stats;
+
+use super::draft::{
+    Draft, DraftChunk, DraftHistory, DraftInput, DraftNormalize, DraftOutput, DraftTerm, Numbers, OutputWhat,
+    TermWhat,
+};
+use super::error::ImportError;
+use super::fact::Fact;
+use super::folder::Folder;
+use super::graph_file::GraphFile;
+use super::overrides::Overrides;
+use super::tree::{At, Document};
+use super::{Kind, RobotFacts};
+
+const STATE: &str = "observation.state";
+const ACTION: &str = "action";
+/// Steps that do not change numbers.
+const NEUTRAL: [&str; 4] =
+    ["device_processor", "to_batch_processor", "rename_observations_processor", "tokenizer_processor"];
+
+/// One step of a processor that normalises.
+struct Norm {
+    mode: String,
+    eps: f64,
+    file: String,
+    from: String,
+}
+
+pub(super) fn draft(
+    folder: &Folder<'_>,
+    robot: &RobotFacts,
+    overrides: &Overrides,
+) -> Result<Draft, ImportError> {
+    let file = folder.one(&folder.called("config.json"), "config.json", "import the folder of one policy")?;
+    let document = folder.document(&file)?;
+    let config = document.top();
+    let (state_len, action_len) = features(&config)?;
+    let info = folder.called("info.json");
+    let info = match info.as_slice() {
+        [] => None,
+        several => Some(folder.document(&folder.one(several, "info.json", "keep one data set's")?)?),
+    };
+    let joints = names(info.as_ref(), ACTION, action_len, "joints.order", overrides)?;
+    let state_names = names(info.as_ref(), STATE, state_len, "features.state", overrides)?;
+    let known = joints.value().cloned().unwrap_or_default();
+    let graph = GraphFile::find(folder, None, overrides)?;
+    let ([input], [output]) = (graph.graph.inputs.as_slice(), graph.graph.outputs.as_slice()) else {
+        let found = format!("{} inputs and {} outputs", graph.graph.inputs.len(), graph.graph.outputs.len());
+        return Err(folder.error(
+            found,
+            "the state in and the actions out",
+            "export the network for the state alone",
+        ));
+    };
+    let (shape, dtype) = graph.port(input)?;
+    if shape.iter().product::<usize>() != state_len {
+        let at = config.required("input_features", "the inputs")?;
+        return Err(at.error(
+            format!("{state_len} values"),
+            format!("{shape:?} of `{}`", input.name),
+            "config.json and graph are not of the same export",
+        ));
+    }
+    let (out_shape, _) = graph.port(output)?;
+    let before = norm(folder, "policy_preprocessor.json", "normalizer_processor", "STATE")?;
+    let after = norm(folder, "policy_postprocessor.json", "unnormalizer_processor", "ACTION")?;
+    let (normalize, in_stats) = input_normalisation(folder, &before)?;
+    if let Some(stats) = &in_stats {
+        not_twice(folder, &graph, stats, state_len)?;
+    }
+    let units = units(overrides)?;
+    let rad_per_unit = units.value().copied().unwrap_or(1.0);
+    let (scale, offset) = output_scaling(folder, &after, action_len, rad_per_unit)?;
+    let terms = state_terms(&state_names, &known, state_len, &units)?;
+    let chunk = chunk(&config, &out_shape, action_len, info.as_ref(), overrides)?;
+    let fps = info.as_ref().and_then(|i| i.top().get("fps").map(|f| (f.number(), f.from())));
+    let rate_hz = match (overrides.number("runtime.rate_hz")?, fps) {
+        (Some(given), _) => given,
+        (None, Some((fps, from))) => Fact::known(fps?, from),
+        (None, None) => Fact::unknown(
+            "config.json does not say the rate; the data set's meta/info.json (fps) is not here",
+            "copy info.json into the folder, or --set runtime.rate_hz=30",
+        ),
+    };
+    let gain = |key: &str| -> Result<Fact<Vec<f64>>, ImportError> {
+        let key = format!("joints.{key}");
+        Ok(overrides.per_name(&key, &known)?.unwrap_or_else(|| {
+            Fact::unknown(
+                "LeRobot leaves the gains to the servos and does not record them",
+                format!("--set {key}=..."),
+            )
+        }))
+    };
+    let (kp, kd) = (gain("kp")?, gain("kd")?);
+    let default_pos_rad = match overrides.per_name("joints.default_pos", &known)? {
+        Some(given) => given,
+        None => Fact::known(
+            robot.stand_of(&known),
+            "the robot's standing posture; no tensor of this model uses it",
+        ),
+    };
+    let what =
+        OutputWhat::Position { joints: None, scale, offset_rad: offset, clip_raw: None, clip_rad: None };
+    let kind = config.required("type", "the policy's type")?.text()?;
+    Ok(Draft {
+        kind: Kind::Lerobot,
+        rate_hz,
+        joints,
+        default_pos_rad,
+        kp,
+        kd,
+        command_range: None,
+        inputs: vec![DraftInput {
+            tensor: input.name.clone(),
+            dtype,
+            shape,
+            time_major: false,
+            normalize,
+            terms,
+            from: format!("{file} input_features"),
+        }],
+        counters: Vec::new(),
+        states: Vec::new(),
+        outputs: vec![DraftOutput {
+            tensor: output.name.clone(),
+            shape: out_shape,
+            what,
+            chunk,
+            from: format!("{file} output_features"),
+        }],
+        notes: vec![("description".to_owned(), format!("LeRobot policy of type {kind}"))],
+        graph: graph.files,
+    })
+}
+
+/// Sizes of the state and the action; anything else that goes in or out is refused.
+fn features(config: &At<'_>) -> Result<(usize, usize), ImportError> {
+    let steps = config.get("n_obs_steps").map(|n| n.index()).transpose()?.unwrap_or(1);
+    if steps != 1 {
+        let at = config.required("n_obs_steps", "1")?;
+        return Err(at.error(at.found(), "1", "policies that look at several moments are not supported"));
+    }
+    let size = |section: &str, wanted: &str| -> Result<usize, ImportError> {
+        let all = config.required(section, "the features")?;
+        let mut size = None;
+        for (name, at) in all.entries()? {
+            if name != wanted {
+                let kind = at.get("type").map(|t| t.found()).unwrap_or_default();
+                let hint = "this policy node has joints only, no cameras or other inputs; run it elsewhere and send its actions";
+                return Err(at.error(format!("`{name}` of type {kind}"), format!("{wanted} alone"), hint));
+            }
+            let shape = at.required("shape", "the shape")?;
+            match shape.indices()?.as_slice() {
+                [n] if *n > 0 => size = Some(*n),
+                _ => return Err(shape.error(shape.found(), "one dimension", "flatten it")),
+            }
+        }
+        size.ok_or_else(|| all.error("nothing", wanted, "export a policy with joint states"))
+    };
+    Ok((size("input_features", STATE)?, size("output_features", ACTION)?))
+}
+
+/// Names of a feature's values: the user's, or the data set's, `.pos` being a joint's position.
+fn names(
+    info: Option<&Document>,
+    feature: &str,
+    count: usize,
+    key: &str,
+    overrides: &Overrides,
+) -> Result<Fact<Vec<String>>, ImportError> {
+    let named = match overrides.names(key)? {
+        Some(given) => given,
+        None => {
+            // Feature names hold dots, so they are looked for as one key.
+            let at = info
+                .and_then(|i| i.top().get("features"))
+                .and_then(|f| f.get(feature))
+                .and_then(|f| f.get("names"));
+            match at {
+                Some(at) => Fact::known(at.texts()?, at.from()),
+                None => {
+                    let why = format!(
+                        "config.json gives only the size of {feature} ({count}); the data set's meta/info.json with its names is not here"
+                    );
+                    return Ok(Fact::unknown(
+                        why,
+                        format!("copy info.json into the folder, or --set '{key}=[NAME, ...]'"),
+                    ));
+                }
+            }
+        }
+    };
+    let list = named.value().cloned().unwrap_or_default();
+    if list.len() != count {
+        let reason = format!("{} names for the {count} values of {feature}", list.len());
+        return Err(ImportError::Override { key: key.to_owned(), reason });
+    }
+    let mut robot = Vec::with_capacity(count);
+    for name in &list {
+        let (joint, quantity) = match name.rsplit_once('.') {
+            Some((joint, quantity @ ("pos" | "vel"))) => (joint, quantity),
+            _ => (name.as_str(), "pos"),
+        };
+        let renamed = overrides.renamed(joint)?;
+        robot.push(if feature == ACTION { renamed } else { format!("{renamed}.{quantity}") });
+    }
+    Ok(named.map(|_| robot))
+}
+
+/// rad per unit of the data set.
+fn units(overrides: &Overrides) -> Result<Fact<f64>, ImportError> {
+    let Some(at) = overrides.get("units") else {
+        return Ok(Fact::unknown(
+            "the data set's units are not recorded: LeRobot arms use degrees or percent of the range, others radians",
+            "--set units=rad or --set units=deg (percent of the range: convert in training)",
+        ));
+    };
+    match at.text()? {
+        "rad" => Ok(Fact::known(1.0, at.from())),
+        "deg" => Ok(Fact::known(core::f64::consts::PI / 180.0, at.from())),
+        _ => Err(at.error(at.found(), "rad or deg", "other units must be converted in training")),
+    }
+}
+
+/// The state as terms: runs of positions, then of velocities, each of named joints.
+fn state_terms(
+    names: &Fact<Vec<String>>,
+    joints: &[String],
+    count: usize,
+    units: &Fact<f64>,
+) -> Result<Vec<DraftTerm>, ImportError> {
+    let unit_scale = || units.clone().map(|rad| vec![1.0 / rad]);
+    let term = |name: &str, what: TermWhat, width: usize, scale: Fact<Vec<f64>>| DraftTerm {
+        name: name.to_owned(),
+        what,
+        width,
+        scale,
+        clip: None,
+        clip_after_scale: false,
+        history: Fact::known(DraftHistory::PRESENT, "n_obs_steps 1"),
+        from: names.origin().to_owned(),
+    };
+    let Some(list) = names.value() else {
+        let Fact::Unknown { why, supply } = names else { return Ok(Vec::new()) };
+        let what = TermWhat::JointPosition { minus_default: false, joints: None };
+        return Ok(vec![term(STATE, what, count, Fact::unknown(why.clone(), supply.clone()))]);
+    };
+    let mut runs: Vec<(&str, Vec<String>)> = Vec::new();
+    for name in list {
+        let (joint, quantity) = name.rsplit_once('.').unwrap_or((name, "pos"));
+        match runs.last_mut() {
+            Some((last, run)) if *last == quantity => run.push(joint.to_owned()),
+            _ => runs.push((quantity, vec![joint.to_owned()])),
+        }
+    }
+    let one = |(quantity, run): (&str, Vec<String>)| {
+        let width = run.len();
+        let subset = (run != joints).then_some(run);
+        match quantity {
+            "vel" => term(
+                "observation.state velocities",
+                TermWhat::JointVelocity { joints: subset },
+                width,
+                unit_scale(),
+            ),
+            _ => {
+                let what = TermWhat::JointPosition { minus_default: false, joints: subset };
+                term("observation.state positions", what, width, unit_scale())
+            }
+        }
+    };
+    Ok(runs.into_iter().map(one).collect())
+}
+
+/// The normalising step of a processor file: mode of `feature`, eps, statistics.
+fn norm(folder: &Folder<'_>, name: &str, step: &str, feature: &str) -> Result<Norm, ImportError> {
+    let found = folder.called(name);
+    if found.is_empty() {
+        let hint = "older policies keep statistics among the weights; convert them with LeRobot's own migration first";
+        return Err(folder.error(format!("no {name}"), "the processors saved with the policy", hint));
+    }
+    let file = folder.one(&found, name, "import the folder of one policy")?;
+    let document = folder.document(&file)?;
+    let mut norm = None;
+    for at in document.top().required("steps", "the processor's steps")?.list()? {
+        let kind = at.required("registry_name", "the step's name")?;
+        let kind = kind.text()?;
+        if NEUTRAL.contains(&kind) {
+            continue;
+        }
+        if kind == "absolute_actions_processor" || kind == "relative_actions_processor" {
+            let enabled = at.get("config").and_then(|c| c.get("enabled"));
+            if enabled.is_some_and(|e| matches!(e.value(), super::tree::Value::Bool(false))) {
+                continue;
+            }
+        }
+        if kind != step || norm.is_some() {
+            return Err(at.error(
+                format!("the step `{kind}`"),
+                format!("{step} once, and {}", NEUTRAL.join(", ")),
+                "this step changes numbers in a way the manifest cannot; import it by hand",
+            ));
+        }
+        let config = at.required("config", "the step's configuration")?;
+        let map = config.required("norm_map", "a mode per type of feature")?;
+        let mode_at = map.required(feature, "a mode")?;
+        let mode = mode_at.text()?.to_owned();
+        if !["IDENTITY", "MEAN_STD", "MIN_MAX", "QUANTILES"].contains(&mode.as_str()) {
+            return Err(mode_at.error(
+                mode_at.found(),
+                "IDENTITY, MEAN_STD, MIN_MAX or QUANTILES",
+                "train with one of these",
+            ));
+        }
+        let eps = config.get("eps").map(|e| e.number()).transpose()?.unwrap_or(1e-8);
+        let stats = match at.get("state_file") {
+            Some(state) => Folder::beside(&file, state.text()?),
+            None if mode == "IDENTITY" => String::new(),
+            None => {
+                return Err(at.error(
+                    "no state_file",
+                    "the statistics of this mode",
+                    "save the processors again",
+                ));
+            }
+        };
+        norm = Some(Norm { mode, eps, file: stats, from: mode_at.from() });
+    }
+    norm.ok_or_else(|| {
+        folder.error(format!("no step {step} in {file}"), "one", "say in training how values are normalised")
+    })
+}
+
+fn statistics(folder: &Folder<'_>, norm: &Norm) -> Result<Stats, ImportError> {
+    if !folder.files.contains(&norm.file) {
+        return Err(folder.error(
+            format!("no `{}`", norm.file),
+            "the statistics the processor names",
+            "copy the whole policy folder",
+        ));
+    }
+    Stats::parse(&folder.read(&norm.file)?).map_err(|e| ImportError::Content {
+        file: norm.file.as_str().into(),
+        line: 1,
+        field: "statistics".into(),
+        found: e.to_string().into(),
+        expected: "safetensors".into(),
+        hint: "copy the file again".into(),
+    })
+}
+
+fn input_normalisation(
+    folder: &Folder<'_>,
+    norm: &Norm,
+) -> Result<(DraftNormalize, Option<Stats>), ImportError> {
+    let mode = match norm.mode.as_str() {
+        "MEAN_STD" => "mean_std",
+        "MIN_MAX" => "min_max",
+        "QUANTILES" => "quantile",
+        _ => return Ok((DraftNormalize::None(norm.from.clone()), None)),
+    };
+    let stats = statistics(folder, norm)?;
+    let draft = DraftNormalize::Stats {
+        mode,
+        file: norm.file.clone(),
+        prefix: format!("{STATE}."),
+        eps: norm.eps,
+        from: norm.from.clone(),
+    };
+    Ok((draft, Some(stats)))
+}
+
+/// A graph that holds the same mean as the processor would normalise a second time.
+fn not_twice(folder: &Folder<'_>, graph: &GraphFile, stats: &Stats, len: usize) -> Result<(), ImportError> {
+    let Ok(mean) = stats.list(&format!("{STATE}.mean"), len) else { return Ok(()) };
+    let same = |c: &&Constant| match &c.data {
+        ConstantData::F32(values) => {
+            let near = |(v, m): (&f32, &f64)| (f64::from(*v) - m).abs() < 1e-6;
+            len > 1 && values.len() == len && values.iter().zip(&mean).all(near)
+        }
+        ConstantData::I64(_) => false,
+    };
+    match graph.graph.constants.iter().find(same).filter(|_| mean.iter().any(|m| *m != 0.0)) {
+        None => Ok(()),
+        Some(constant) => Err(folder.error(
+            format!("{}: constant `{}` is the mean of the processor's statistics", graph.files.file, constant.name),
+            "a graph without the normaliser",
+            "values would be normalised twice; export the network alone, or set the processor's mode to IDENTITY",
+        )),
+    }
+}
+
+/// rad = offset + scale * value, from the unnormaliser.
+fn output_scaling(
+    folder: &Folder<'_>,
+    norm: &Norm,
+    count: usize,
+    rad: f64,
+) -> Result<(Numbers, Numbers), ImportError> {
+    let from = norm.from.clone();
+    if norm.mode == "IDENTITY" {
+        return Ok((Fact::known(vec![rad; count], from.clone()), Fact::known(vec![0.0; count], from)));
+    }
+    let stats = statistics(folder, norm)?;
+    let list = |name: &str| {
+        stats.list(&format!("{ACTION}.{name}"), count).map_err(|e| ImportError::Content {
+            file: norm.file.as_str().into(),
+            line: 1,
+            field: format!("{ACTION}.{name}").into(),
+            found: e.to_string().into(),
+            expected: format!("{count} numbers, for mode {}", norm.mode).into(),
+            hint: "save the processors with statistics of this mode".into(),
+        })
+    };
+    let (low, high) = match norm.mode.as_str() {
+        "MEAN_STD" => {
+            let scale = list("std")?.into_iter().map(|s| s * rad).collect();
+            let offset = list("mean")?.into_iter().map(|m| m * rad).collect();
+            return Ok((Fact::known(scale, from.clone()), Fact::known(offset, from)));
+        }
+        "MIN_MAX" => (list("min")?, list("max")?),
+        _ => (list("q01")?, list("q99")?),
+    };
+    // From [-1, 1] back to [low, high]; a width of 0 becomes eps.
+    let half = |(lo, hi): (&f64, &f64)| if hi == lo { norm.eps / 2.0 } else { (hi - lo) / 2.0 };
+    let halves: Vec<f64> = low.iter().zip(&high).map(half).collect();
+    let offset = low.iter().zip(&halves).map(|(lo, h)| (lo + h) * rad).collect();
+    Ok((Fact::known(halves.iter().map(|h| h * rad).collect(), from.clone()), Fact::known(offset, from)))
+}
+
+/// `chunk_size`, `n_action_steps` and the ensembling of `config.json`.
+fn chunk(
+    config: &At<'_>,
+    shape: &[usize],
+    actions: usize,
+    info: Option<&Document>,
+    overrides: &Overrides,
+) -> Result<Option<DraftChunk>, ImportError> {
+    let total: usize = shape.iter().product();
+    let Some(size) = config.get("chunk_size").or_else(|| config.get("horizon")) else {
+        if total == actions {
+            return Ok(None);
+        }
+        return Err(config.error(
+            "no chunk_size",
+            format!("the chunk of the graph's {shape:?}"),
+            "complete config.json",
+        ));
+    };
+    let steps = size.index()?;
+    if total != steps * actions {
+        return Err(size.error(
+            size.found(),
+            format!("{shape:?} as in the graph"),
+            "config.json and graph are not of the same export",
+        ));
+    }
+    if steps <= 1 {
+        return Ok(None);
+    }
+    let used = config.required("n_action_steps", "actions used of a chunk")?;
+    let fps = info.and_then(|i| i.top().get("fps").map(|f| (f.number(), f.from())));
+    let dt_s = match (overrides.number("chunk.dt_s")?, fps) {
+        (Some(given), _) => given,
+        (None, Some((fps, from))) => Fact::known(1.0 / fps?, from),
+        (None, None) => match overrides.number("runtime.rate_hz")? {
+            Some(rate) => rate.map(|r| 1.0 / r),
+            None => Fact::unknown(
+                "the time between two actions is 1/fps of the data set, whose info.json is not here",
+                "copy info.json into the folder, or --set chunk.dt_s=0.0333",
+            ),
+        },
+    };
+    let ensemble = config.get("temporal_ensemble_coeff").map(|c| c.number()).transpose()?;
+    Ok(Some(DraftChunk { steps, execute: Fact::known(used.index()?, used.from()), dt_s, ensemble }))
+}

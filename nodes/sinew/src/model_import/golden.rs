@@ -1,0 +1,168 @@
+//! Golden vectors from a second reader of the source: Python, NumPy, ONNX Runtime and PyYAML, pinned by hash.
+use serde::Deserialize;
+use serde_json::{Value, json};
+use sinew_inference::import::{Kind, Overrides, RobotFacts};
+use sinew_inference_ort::Places;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use super::folder::Listed;
+
+/// The reader's files.
+const FILES: [(&str, &str); 7] = [
+    ("golden.py", include_str!("golden/golden.py")),
+    ("source.py", include_str!("golden/source.py")),
+    ("read_leapp.py", include_str!("golden/read_leapp.py")),
+    ("read_unitree.py", include_str!("golden/read_unitree.py")),
+    ("read_rl_sar.py", include_str!("golden/read_rl_sar.py")),
+    ("read_metadata.py", include_str!("golden/read_metadata.py")),
+    ("read_lerobot.py", include_str!("golden/read_lerobot.py")),
+];
+const REQUIREMENTS: &str = include_str!("golden/requirements.txt");
+
+/// What the second reader found.
+#[derive(Debug)]
+pub struct Golden {
+    /// The golden file.
+    pub text: String,
+    /// The policy's joints in its order, by the robot's names.
+    pub joints: Vec<String>,
+    /// Stiffness in that order, N m/rad.
+    pub kp: Vec<f64>,
+    /// Damping in that order, N m s/rad.
+    pub kd: Vec<f64>,
+    /// Default position in that order, rad; none when the source has none.
+    pub default_pos: Option<Vec<f64>>,
+    /// Runs per second.
+    pub rate_hz: f64,
+}
+
+/// Why there are none.
+#[derive(Debug)]
+pub enum Failure {
+    /// Python, pip or the packages cannot be had.
+    NoPython(String),
+    /// The reader refuses the source.
+    Reader(String),
+}
+
+#[derive(Deserialize)]
+struct Facts {
+    joints: Vec<String>,
+    kp: Vec<f64>,
+    kd: Vec<f64>,
+    default_pos: Option<Vec<f64>>,
+    rate_hz: f64,
+}
+
+/// Reads the source anew and runs its graph; `work` is a folder for what comes of it.
+///
+/// # Errors
+/// See [`Failure`].
+pub fn make(
+    work: &Path,
+    listed: &Listed,
+    kind: Kind,
+    robot: &RobotFacts,
+    overrides: &Overrides,
+) -> Result<Golden, Failure> {
+    let packages = packages()?;
+    let scratch = tempfile::tempdir().map_err(|e| Failure::NoPython(e.to_string()))?;
+    let reader = |e: std::io::Error| Failure::Reader(e.to_string());
+    for (name, text) in FILES {
+        std::fs::write(scratch.path().join(name), text).map_err(reader)?;
+    }
+    let source = copied(listed, scratch.path())?;
+    let golden = scratch.path().join("golden.json");
+    let facts = scratch.path().join("facts.json");
+    let request = json!({
+        "kind": kind.name(),
+        "folder": source,
+        "said": overrides.to_json(),
+        "robot": { "joints": robot.joints, "stand_rad": robot.stand_rad },
+        "golden": golden,
+        "facts": facts,
+    });
+    let mut python = Command::new("python3");
+    python.arg("-sB").arg(scratch.path().join("golden.py")).env("PYTHONPATH", &packages).current_dir(work);
+    let output = fed(&mut python, &request).map_err(|e| Failure::NoPython(e.to_string()))?;
+    if !output.status.success() {
+        return Err(Failure::Reader(last_words(&output)));
+    }
+    let text = std::fs::read_to_string(&golden).map_err(reader)?;
+    let bytes = std::fs::read(&facts).map_err(reader)?;
+    let facts: Facts = serde_json::from_slice(&bytes).map_err(|e| Failure::Reader(e.to_string()))?;
+    let Facts { joints, kp, kd, default_pos, rate_hz } = facts;
+    Ok(Golden { text, joints, kp, kd, default_pos, rate_hz })
+}
+
+/// The listed files, and no others, in a folder of their own: what the importer does not see the reader does not either.
+fn copied(listed: &Listed, scratch: &Path) -> Result<PathBuf, Failure> {
+    let root = scratch.join("source");
+    for file in &listed.files {
+        let to = root.join(file);
+        let copied = to.parent().map_or(Ok(()), std::fs::create_dir_all);
+        copied
+            .and_then(|()| std::fs::copy(listed.root.join(file), &to))
+            .map_err(|e| Failure::Reader(format!("{file}: {e}")))?;
+    }
+    Ok(root)
+}
+
+/// Runs `python` with `request` on its standard input.
+fn fed(python: &mut Command, request: &Value) -> std::io::Result<Output> {
+    let mut child = python.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    if let Some(mut stdin) = child.stdin.take() {
+        stdin.write_all(request.to_string().as_bytes())?;
+    }
+    child.wait_with_output()
+}
+
+fn last_words(output: &Output) -> String {
+    let text = String::from_utf8_lossy(&output.stderr);
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
+    lines.into_iter().rev().take(3).rev().collect::<Vec<_>>().join(" | ")
+}
+
+/// The folder with the pinned packages for this machine's Python, fetched once.
+fn packages() -> Result<PathBuf, Failure> {
+    let missing =
+        |reason: String| Failure::NoPython(format!("{reason}; install Python 3.11 to 3.14 with pip"));
+    let version = Command::new("python3")
+        .args(["-c", "import sys; print('%d%d' % sys.version_info[:2])"])
+        .output()
+        .map_err(|e| missing(format!("python3: {e}")))?;
+    let version = String::from_utf8_lossy(&version.stdout).trim().to_owned();
+    let state =
+        Places::of_process().runtime_dir.ok_or_else(|| missing("no HOME or XDG_STATE_HOME".to_owned()))?;
+    let pins = sinew_inference::sha256_hex(REQUIREMENTS.as_bytes());
+    let folder = state.join(format!("import-python{version}-{}", pins.get(..12).unwrap_or(&pins)));
+    if folder.is_dir() {
+        return Ok(folder);
+    }
+    std::fs::create_dir_all(&state).map_err(|e| missing(format!("{}: {e}", state.display())))?;
+    let work = tempfile::Builder::new()
+        .prefix(".import-python-")
+        .tempdir_in(&state)
+        .map_err(|e| missing(format!("{}: {e}", state.display())))?;
+    let requirements = work.path().join("requirements.txt");
+    std::fs::write(&requirements, REQUIREMENTS).map_err(|e| missing(e.to_string()))?;
+    eprintln!("sinew: fetching numpy, onnxruntime and PyYAML by pip into {} (once)", state.display());
+    let target = work.path().join("packages");
+    let mut pip = Command::new("python3");
+    pip.args(["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check", "--no-deps"]);
+    pip.args(["--no-compile", "--only-binary=:all:", "--require-hashes", "--target"])
+        .arg(&target)
+        .arg("-r")
+        .arg(&requirements);
+    let output = pip.output().map_err(|e| missing(format!("pip: {e}")))?;
+    if !output.status.success() {
+        return Err(missing(format!("pip: {}", last_words(&output))));
+    }
+    match std::fs::rename(&target, &folder) {
+        Ok(()) => Ok(folder),
+        Err(_) if folder.is_dir() => Ok(folder), // another process was quicker
+        Err(error) => Err(missing(format!("{}: {error}", folder.display()))),
+    }
+}

@@ -1,0 +1,74 @@
+"""The files of the source, and what the user says in their place."""
+
+import pathlib
+
+import onnxruntime
+import yaml
+
+
+class Loader(yaml.SafeLoader):
+    """YAML whose Python tags are read as plain lists."""
+
+
+Loader.add_multi_constructor("tag:yaml.org,2002:python/", lambda loader, suffix, node: loader.construct_sequence(node))
+
+
+def load(path):
+    return yaml.load(pathlib.Path(path).read_text(encoding="utf-8"), Loader)
+
+
+class Source:
+    def __init__(self, request):
+        self.folder = pathlib.Path(request["folder"])
+        self.said = request["said"]
+
+    def find(self, name):
+        """The one file called `name` below the folder, or None."""
+        found = sorted(self.folder.rglob(name))
+        if len(found) > 1:
+            raise SystemExit(f"{len(found)} files called {name}")
+        return found[0] if found else None
+
+    def graph(self, named=None):
+        file = self.said.get("graph") or named
+        if file is None:
+            (found,) = self.folder.rglob("*.onnx")
+            return found
+        return self.folder / file
+
+    def renamed(self, names):
+        table = self.said.get("rename") or {}
+        return [table.get(name, name) for name in names]
+
+    def per_joint(self, key, joints, own):
+        """`joints.key` as the user gives it (number, list or by name), else the source's own."""
+        given = (self.said.get("joints") or {}).get(key)
+        if given is None:
+            return own
+        if isinstance(given, dict):
+            return [given[name] for name in joints]
+        return list(given) if isinstance(given, list) else [given] * len(joints)
+
+    def rate_hz(self, own):
+        given = (self.said.get("runtime") or {}).get("rate_hz")
+        value = own if given is None else given
+        return round(float(value), 6)
+
+
+class Graph:
+    """An ONNX file in ONNX Runtime, one thread, CPU."""
+
+    def __init__(self, file):
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        self.session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+        self.inputs = [i.name for i in self.session.get_inputs()]
+        self.outputs = [o.name for o in self.session.get_outputs()]
+        self.metadata = self.session.get_modelmeta().custom_metadata_map
+
+    def shape(self, name):
+        (port,) = [i for i in self.session.get_inputs() if i.name == name]
+        return [d if isinstance(d, int) else 1 for d in port.shape]
+
+    def run(self, feeds):
+        return dict(zip(self.outputs, self.session.run(self.outputs, feeds)))

@@ -1,0 +1,279 @@
+//! A policy on another machine, simulated: delay, loss and cuts drawn from (seed, step), the same in both compositions.
+//!
+//! What travels is what travels over a real network: the newest robot states of the policy's own rhythm, a few of them
+//! in every message so that a lost one leaves no hole in the other side's history, and results with their stamp.
+use std::collections::VecDeque;
+
+use serde::Deserialize;
+use sinew_bus::SplitMix64;
+use sinew_policy::{Policy, Remote};
+use sinew_wire::{MAX_FRAME, PolicyCommand, PolicyStatus, RobotState, StepTime};
+
+/// States in one message to the other machine: its own and those before it.
+pub const STATES_PER_MESSAGE: usize = 4;
+
+/// A scenario's link to another machine.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct OffboardPlan {
+    /// Manifest that runs there, by file stem; the scenario's own policy is the fallback.
+    pub model: String,
+    /// Each way, ms.
+    pub delay_ms: f64,
+    /// Probability that a message is lost, each way.
+    pub loss: f64,
+    /// Ticks the local node waits for the result of a state before it sends; below the policy's latency.
+    pub wait_ticks: u64,
+    /// Age up to which a result may be used, ms.
+    pub max_age_ms: f64,
+}
+
+/// Longest message, bytes.
+pub const MAX_STATES_MESSAGE: usize = 4096;
+/// Clock and length before each state in a message.
+const ITEM_HEAD: usize = 10;
+
+/// The newest states for the other machine, each with the gait clock it belongs to, as one message.
+#[derive(Clone, Debug, Default)]
+pub struct StatesMessage {
+    states: VecDeque<(RobotState, Option<f64>)>,
+}
+
+/// Why bytes are no message of states.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StatesMessageError {
+    /// Cut in the middle.
+    #[error("byte {at}: cut; expected {expected} more bytes")]
+    Cut {
+        /// Where.
+        at: usize,
+        /// Bytes.
+        expected: usize,
+    },
+    /// A state that is none of ours.
+    #[error("byte {at}: {error}")]
+    State {
+        /// Where.
+        at: usize,
+        /// Why.
+        error: sinew_wire::DecodeError,
+    },
+    /// More states than anybody sends.
+    #[error("more than {STATES_PER_MESSAGE} states")]
+    TooMany,
+}
+
+impl StatesMessage {
+    /// Adds the newest state; the oldest leaves.
+    pub fn push(&mut self, state: &RobotState, clock: Option<f64>) {
+        self.states.push_back((state.clone(), clock));
+        if self.states.len() > STATES_PER_MESSAGE {
+            self.states.pop_front();
+        }
+    }
+
+    /// The states, oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = (&RobotState, Option<f64>)> {
+        self.states.iter().map(|(state, clock)| (state, *clock))
+    }
+
+    /// As bytes: per state the clock (rad, NaN: none), its length, the frame. Older states that do not fit are left out.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        out.clear();
+        let len = |state: &RobotState| ITEM_HEAD + state.encoded_len();
+        let mut first = self.states.len();
+        let mut total = 0;
+        while let Some((state, _)) = first.checked_sub(1).and_then(|i| self.states.get(i)) {
+            total += len(state);
+            if total > MAX_STATES_MESSAGE {
+                break;
+            }
+            first -= 1;
+        }
+        let mut buffer = [0; MAX_FRAME];
+        for (state, clock) in self.states.iter().skip(first) {
+            // The buffer is made for the longest frame.
+            let Ok(bytes) = state.encode(&mut buffer) else { continue };
+            out.extend_from_slice(&clock.unwrap_or(f64::NAN).to_le_bytes());
+            out.extend_from_slice(&(bytes.len() as u16).to_le_bytes());
+            out.extend_from_slice(bytes);
+        }
+    }
+
+    /// Reads a message; any bytes give one or a reason.
+    ///
+    /// # Errors
+    /// The first thing that does not fit.
+    pub fn decode(bytes: &[u8]) -> Result<Self, StatesMessageError> {
+        let mut message = Self::default();
+        let (mut rest, mut at) = (bytes, 0);
+        while !rest.is_empty() {
+            let cut = |expected: usize| StatesMessageError::Cut { at, expected };
+            if message.states.len() >= STATES_PER_MESSAGE {
+                return Err(StatesMessageError::TooMany);
+            }
+            let (clock, tail) = rest.split_first_chunk::<8>().ok_or(cut(8))?;
+            let (len, tail) = tail.split_first_chunk::<2>().ok_or(cut(2))?;
+            let (clock, len) = (f64::from_le_bytes(*clock), usize::from(u16::from_le_bytes(*len)));
+            let frame = tail.get(..len).ok_or(cut(len))?;
+            let state = RobotState::decode(frame).map_err(|error| StatesMessageError::State { at, error })?;
+            message.states.push_back((state, Some(clock).filter(|c| c.is_finite())));
+            rest = tail.get(len..).unwrap_or_default();
+            at += ITEM_HEAD + len;
+        }
+        Ok(message)
+    }
+}
+
+/// The other machine's side: computes what is new in a message, answers the newest state.
+///
+/// A state that was missed comes with a later message, so that history and recurrent state have no hole; after a longer
+/// gap everything starts anew, with the gait clock where the robot's own stands.
+pub fn answer(policy: &mut Policy, message: &StatesMessage) -> Option<PolicyCommand> {
+    let mut newest = None;
+    for (state, clock) in message.iter() {
+        policy.start_gait_at(clock);
+        let frame = policy.step(state, StepTime::from_ns(state.header.t_sent_ns));
+        newest = Some(frame).filter(|f| f.body.status() == PolicyStatus::Targets);
+    }
+    newest
+}
+
+/// Which way a message goes.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    Out = 1,
+    Back = 2,
+}
+
+/// The other machine and the way there and back.
+pub struct SimulatedOffboard {
+    policy: Policy,
+    seed: u64,
+    loss: f64,
+    delay_ticks: u64,
+    wait_ticks: u64,
+    /// Steps from which to which nothing passes.
+    cuts: Vec<(u64, u64)>,
+    message: StatesMessage,
+    /// Results under way with their step of arrival.
+    under_way: VecDeque<(u64, PolicyCommand)>,
+}
+
+impl SimulatedOffboard {
+    /// `policy` runs over there; `cuts` in steps.
+    #[must_use]
+    pub fn new(
+        plan: &OffboardPlan,
+        policy: Policy,
+        seed: u64,
+        period_ns: u64,
+        cuts: Vec<(u64, u64)>,
+    ) -> Self {
+        Self {
+            policy,
+            seed,
+            loss: plan.loss,
+            delay_ticks: (plan.delay_ms * 1e6 / period_ns as f64).ceil() as u64,
+            wait_ticks: plan.wait_ticks,
+            cuts,
+            message: StatesMessage::default(),
+            under_way: VecDeque::new(),
+        }
+    }
+
+    fn passes(&self, way: Way, step: u64) -> bool {
+        let mut random =
+            SplitMix64::new(self.seed ^ step.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ ((way as u64) << 56));
+        let cut = self.cuts.iter().any(|(from, to)| (*from..*to).contains(&step));
+        !cut && random.unit() >= self.loss
+    }
+
+    /// Sends `state` and gives `remote` what is back in time for it; `clock`: where its gait clock stands.
+    pub fn exchange(&mut self, state: &RobotState, clock: Option<f64>, remote: &mut Remote) {
+        let step = state.header.step;
+        self.message.push(state, clock);
+        if self.passes(Way::Out, step)
+            && let Some(frame) = answer(&mut self.policy, &self.message)
+            && self.passes(Way::Back, step + self.delay_ticks)
+        {
+            self.under_way.push_back((step + 2 * self.delay_ticks, frame));
+        }
+        while let Some((arrival, frame)) =
+            self.under_way.pop_front_if(|(at, _)| *at <= step + self.wait_ticks)
+        {
+            // What is refused is counted where it is refused.
+            remote.hear(&frame, arrival).ok();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // a failing set-up is a failing test
+    use super::*;
+    use proptest::prelude::*;
+    use sinew_wire::RobotJoint;
+
+    fn state(step: u64, joints: usize) -> RobotState {
+        let mut state = RobotState::default();
+        state.header.step = step;
+        state.joints.extend((0..joints).map(|_| RobotJoint::default()));
+        state
+    }
+
+    fn bytes(steps: std::ops::Range<u64>, joints: usize) -> Vec<u8> {
+        let mut message = StatesMessage::default();
+        for step in steps {
+            message.push(&state(step, joints), (step % 2 == 0).then_some(step as f64));
+        }
+        let mut out = Vec::new();
+        message.encode(&mut out);
+        out
+    }
+
+    fn steps(bytes: &[u8]) -> Vec<(u64, Option<f64>)> {
+        StatesMessage::decode(bytes).unwrap().iter().map(|(s, clock)| (s.header.step, clock)).collect()
+    }
+
+    #[test]
+    fn the_newest_states_travel_oldest_first_and_as_many_as_fit() {
+        assert_eq!(steps(&bytes(0..6, 12)), [(2, Some(2.0)), (3, None), (4, Some(4.0)), (5, None)]);
+        let large = bytes(0..6, 64);
+        assert!(large.len() <= MAX_STATES_MESSAGE);
+        assert_eq!(steps(&large), [(3, None), (4, Some(4.0)), (5, None)]);
+    }
+
+    #[test]
+    fn damage_is_said_where_it_is() {
+        let whole = bytes(0..2, 12);
+        let one = whole.len() / 2;
+        assert_eq!(
+            StatesMessage::decode(&whole[..one + 3]).unwrap_err(),
+            StatesMessageError::Cut { at: one, expected: 8 }
+        );
+        let mut flipped = whole.clone();
+        flipped[one + 80] ^= 1;
+        let said = StatesMessage::decode(&flipped).unwrap_err();
+        assert!(matches!(said, StatesMessageError::State { at, .. } if at == one), "{said}");
+        let many = [whole.clone(), whole.clone(), whole].concat();
+        assert_eq!(StatesMessage::decode(&many).unwrap_err(), StatesMessageError::TooMany);
+    }
+
+    proptest! {
+        #[test]
+        fn the_decoder_is_total(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
+            StatesMessage::decode(&bytes).ok();
+        }
+
+        #[test]
+        fn a_cut_message_is_noticed_or_shorter(cut in 0usize..2000) {
+            let whole = bytes(0..4, 12);
+            let cut = cut.min(whole.len());
+            if let Ok(message) = StatesMessage::decode(&whole[..cut]) {
+                prop_assert!(cut.is_multiple_of(whole.len() / 4));
+                prop_assert_eq!(message.iter().count(), cut / (whole.len() / 4));
+            }
+        }
+    }
+}

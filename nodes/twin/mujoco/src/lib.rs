@@ -1,0 +1,26 @@
+//! MuJoCo behind the twin's [`Physics`](sinew_twin::Physics) seam, opened at run time.
+//!
+//! [`Places`] says where a library may lie, [`fetch()`] gets the one version this room is tested with by pip,
+//! [`Library`] opens it through two dozen opaque C functions (no header, no struct layout), [`MujocoPhysics`] runs a
+//! robot in it. What an opaque model cannot be told after it was compiled (step length, friction, payload) is
+//! written into the model text and compiled again, the state carried over.
+//!
+//! May be touched: pinned version and hashes (together), what `model.rs` writes into a model. With care: `library.rs`,
+//! the only place where foreign code is called. This and the ONNX Runtime room are the only two that open foreign
+//! libraries. Invariant: a library that does not do what is expected of it is refused when it is opened or when a
+//! model is compiled, never later.
+
+mod classes;
+mod fetch;
+mod library;
+mod model;
+mod open;
+mod physics;
+mod places;
+
+pub use fetch::{FetchError, VERSION, fetch};
+pub use library::Library;
+pub use model::ModelRefused;
+pub use open::{OpenError, find_or_fetch};
+pub use physics::{MujocoPhysics, PhysicsError};
+pub use places::{ENVIRONMENT, NotFound, Places};

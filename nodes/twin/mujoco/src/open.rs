@@ -1,0 +1,50 @@
+//! From the places of this machine to an opened library.
+
+use crate::fetch::{FetchError, fetch};
+use crate::library::Library;
+use crate::places::{NotFound, Places};
+
+/// Why no library could be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// None anywhere.
+    #[error(transparent)]
+    NotFound(#[from] NotFound),
+    /// None anywhere, and none could be fetched.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// There, but the loader does not take it.
+    #[error("{path}: {reason}; expected a libmujoco of this machine; remove the file so that it is fetched")]
+    Load {
+        /// Library.
+        path: String,
+        /// What the loader said.
+        reason: String,
+    },
+    /// There, but without a function that is needed: another version, or no MuJoCo at all.
+    #[error(
+        "{path}: {version}has no symbol {symbol}; use MuJoCo {expected} or newer, or unset what names this file"
+    )]
+    TooOld {
+        /// Library.
+        path: String,
+        /// `MuJoCo x.y.z ` when it says which it is.
+        version: String,
+        /// The function it lacks.
+        symbol: &'static str,
+        /// The version this room is tested with.
+        expected: &'static str,
+    },
+}
+
+/// Opens the first library found in `places`; fetches one when there is none and none was named.
+///
+/// # Errors
+/// [`OpenError`]; a library that was named is never replaced by another.
+pub fn find_or_fetch(places: &Places) -> Result<Library, OpenError> {
+    match (places.find(), &places.runtime_dir) {
+        (Ok(path), _) => Library::open(&path),
+        (Err(_), Some(dir)) if places.named().is_none() => Library::open(&fetch(dir)?),
+        (Err(error), _) => Err(error.into()),
+    }
+}
