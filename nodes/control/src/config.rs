@@ -47,6 +47,8 @@ pub struct ControlConfig {
     pub stand: StandGains,
     pub stand_up_s: f64,
     pub lie_down_s: f64,
+    /// Shortest time in which Stand takes over from a policy, s: about half a step.
+    pub catch_s: f64,
     /// Tilt beyond which the robot goes to Damping, rad.
     pub tilt_limit_rad: f64,
     pub battery_warn_v: f64,
@@ -120,6 +122,7 @@ impl ControlConfig {
             stand: StandGains { kp: robot.stand.kp, kd: robot.stand.kd },
             stand_up_s: robot.stand.stand_up_s,
             lie_down_s: robot.stand.lie_down_s,
+            catch_s: robot.stand.catch_s,
             tilt_limit_rad: robot.protection.tilt_limit_rad,
             battery_warn_v: robot.protection.battery.voltage_warn_v,
             battery_min_v: robot.protection.battery.voltage_min_v,

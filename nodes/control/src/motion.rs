@@ -12,8 +12,6 @@ use crate::stand::{StandController, StandView};
 const POLICY_BLEND_S: f32 = 0.25;
 /// Time over which any other hand-over between two moves takes place, s.
 const HAND_OVER_S: f32 = 0.1;
-/// Shortest time in which Stand takes over from a walking policy, s: about half a step.
-const CATCH_S: f64 = 0.3;
 /// Speed allowed to the joints in that hand-over, rad/s.
 const CATCH_SPEED_RAD_S: f64 = 8.0;
 /// A joint this far from the lying posture is folded first, rad.
@@ -112,7 +110,7 @@ impl Motion {
             }
             RobotMode::Stand if before == RobotMode::Policy => {
                 self.stand.reset();
-                self.travel.begin(measured(state), self.stand.posture_rad(), CATCH_SPEED_RAD_S, CATCH_S);
+                self.travel.begin(measured(state), self.stand.posture_rad(), CATCH_SPEED_RAD_S, config.catch_s);
             }
             RobotMode::LieDown => {
                 self.travel.begin(from.into_iter(), lie, speed, config.lie_down_s);

@@ -219,8 +219,8 @@ fn behaviour(
         canonical.numbers(&[*height_m]);
         canonical.numbers(q_rad);
     }
-    let StandControl { kp, kd, stand_up_s, lie_down_s } = stand;
-    canonical.numbers(&[*kp, *kd, *stand_up_s, *lie_down_s]);
+    let StandControl { kp, kd, stand_up_s, lie_down_s, catch_s } = stand;
+    canonical.numbers(&[*kp, *kd, *stand_up_s, *lie_down_s, *catch_s]);
     let Protection { tilt_limit_rad, battery } = protection;
     let Battery { voltage_min_v, voltage_warn_v, voltage_max_v, current_max_a } = battery;
     canonical.numbers(&[*tilt_limit_rad, *voltage_min_v, *voltage_warn_v, *voltage_max_v, *current_max_a]);

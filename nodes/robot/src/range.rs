@@ -90,6 +90,7 @@ table! {
     STAND_KD = required("stand", "kd", 0.0, 5.0);
     STAND_UP_S = defaulted("stand", "stand_up_s", 0.5, 10.0, 2.0);
     LIE_DOWN_S = defaulted("stand", "lie_down_s", 0.5, 10.0, 2.0);
+    CATCH_S = defaulted("stand", "catch_s", 0.05, 1.0, 0.3);
 
     TILT_LIMIT_RAD = required("protection", "tilt_limit_rad", 0.2, 1.2);
     VOLTAGE_MIN_V = required("battery", "voltage_min_v", 1.0, 500.0);

@@ -327,6 +327,8 @@ pub struct StandControl {
     pub stand_up_s: f64,
     /// Time to lie down, s.
     pub lie_down_s: f64,
+    /// Shortest time in which Stand takes over from a policy, s.
+    pub catch_s: f64,
 }
 
 /// Limits that protect the machine as a whole.

@@ -138,12 +138,13 @@ pub(super) fn read_stand(
     refusals: &mut Refusals,
 ) -> StandControl {
     let Some(mut section) = root.section("stand", refusals) else {
-        return StandControl { kp: 0.0, kd: 0.0, stand_up_s: 0.0, lie_down_s: 0.0 };
+        return StandControl { kp: 0.0, kd: 0.0, stand_up_s: 0.0, lie_down_s: 0.0, catch_s: 0.0 };
     };
     let kp = section.number(&range::STAND_KP, refusals);
     let kd = section.number(&range::STAND_KD, refusals);
     let stand_up_s = section.number(&range::STAND_UP_S, refusals).value;
     let lie_down_s = section.number(&range::LIE_DOWN_S, refusals).value;
+    let catch_s = section.number(&range::CATCH_S, refusals).value;
     for joint in joints {
         let Joint { name, limits, .. } = &joint.value;
         for (gain, key, max) in [(kp, "kp", limits.kp_max), (kd, "kd", limits.kd_max)] {
@@ -155,7 +156,7 @@ pub(super) fn read_stand(
         }
     }
     section.finish(refusals);
-    StandControl { kp: kp.value, kd: kd.value, stand_up_s, lie_down_s }
+    StandControl { kp: kp.value, kd: kd.value, stand_up_s, lie_down_s, catch_s }
 }
 
 /// Reads `protection`.

@@ -60,6 +60,7 @@ pub fn run(args: &ModelImport) -> Result<ExitCode> {
     let work = Work::new(&models, &name)?;
     let outcome = build(&work, &draft, &folder, &listed, &facts, &overrides, &robot_folder)?;
     let installed = work.install(&models)?;
+    let outcome = outcome.named(&work, &manifest);
     report(args, &draft, &manifest, &outcome, &installed);
     Ok(if outcome.golden.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -69,6 +70,14 @@ struct Outcome {
     /// The check's report, or why there are no golden vectors.
     golden: std::result::Result<String, String>,
     engines: Vec<&'static str>,
+}
+
+impl Outcome {
+    /// The report with the manifest's final name instead of the one it had while it was made.
+    fn named(self, work: &Work, manifest: &Path) -> Self {
+        let made = work.path().join(work.manifest()).display().to_string();
+        Self { golden: self.golden.map(|text| text.replace(&made, &manifest.display().to_string())), ..self }
+    }
 }
 
 /// Writes the model into the work folder and proves it there.
