@@ -97,6 +97,11 @@ fn gains_written_in_motor_order_are_refused_at_every_load() {
         text.replace(&from, &format!("kp = {motor:?}"))
     };
     let error = Model::load(&files(&fixture, swap), "model.model.toml").unwrap_err().to_string();
+    assert!(error.contains("equal gains left and right"), "{error}");
+    // Where unlike gains are allowed, the golden file still knows them by name.
+    let comment = "# kp and kd stand in the order of joints.order.";
+    let on_purpose = |text: String| swap(text).replace(comment, "gain_order = \"policy\"");
+    let error = Model::load(&files(&fixture, on_purpose), "model.model.toml").unwrap_err().to_string();
     assert!(error.contains("kp of `FR_hip`") && error.contains("another order"), "{error}");
 }
 
