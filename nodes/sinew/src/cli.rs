@@ -233,6 +233,13 @@ pub enum BenchKind {
         #[arg(long)]
         json: bool,
     },
+    /// A policy step at 50 Hz with cold caches: native, ONNX Runtime, and its plain C interface.
+    Policy {
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+        #[arg(long)]
+        json: bool,
+    },
     /// Cost of each core's step, with allocations and page faults per tick.
     Tick {
         #[arg(long, default_value_t = 20)]
@@ -292,4 +299,20 @@ pub enum ModelKind {
         #[arg(long)]
         json: bool,
     },
+    /// Do the engines keep their promises? Models with known outputs, bad inputs, two engines side by side.
+    Conformance {
+        #[arg(long, value_enum, default_value = "all")]
+        engine: ConformanceEngine,
+        /// One JSON object on standard output.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ConformanceEngine {
+    All,
+    Native,
+    #[value(name = "onnxruntime")]
+    OnnxRuntime,
 }

@@ -8,6 +8,7 @@ mod client;
 mod drive;
 mod engines;
 mod model;
+mod model_conformance;
 mod model_explain;
 mod model_import;
 mod physics_engines;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::cli::{self, ModelKind};
-use crate::{model_explain, model_import};
+use crate::{model_conformance, model_explain, model_import};
 
 /// # Errors
 /// Files that cannot be read; a model that does not fit is a verdict, not an error.
@@ -21,6 +21,7 @@ pub fn run(args: &cli::Model) -> Result<ExitCode> {
         ModelKind::Explain { file, robot, live, json } => {
             model_explain::run(file, robot.as_deref(), live.as_deref(), *json)
         }
+        ModelKind::Conformance { engine, json } => model_conformance::run(*engine, *json),
     }
 }
 

@@ -63,7 +63,7 @@ pub enum SetupError {
     #[error("{file}: {error}")]
     Compile { file: String, error: String },
     #[error(transparent)]
-    Policy(#[from] sinew_policy::SetupError),
+    Policy(Box<sinew_policy::SetupError>),
     #[error(transparent)]
     Bridge(#[from] sinew_bridge::ConfigError),
     #[error(transparent)]
@@ -74,6 +74,12 @@ pub enum SetupError {
     Twin(#[from] sinew_twin::TwinError),
     #[error("policy {number} does not exist, there are {count}")]
     NoPolicy { number: usize, count: usize },
+}
+
+impl From<sinew_policy::SetupError> for SetupError {
+    fn from(error: sinew_policy::SetupError) -> Self {
+        Self::Policy(Box::new(error))
+    }
 }
 
 impl SetupError {
