@@ -29,6 +29,8 @@ pub struct Draft {
     pub kp: Fact<Vec<f64>>,
     /// Damping, N m s/rad, in the policy's order.
     pub kd: Fact<Vec<f64>>,
+    /// The user says that left and right have different gains on purpose; otherwise that is refused as a wrong order.
+    pub unlike_gains: bool,
     /// Range of the velocity command: vx, vy (m/s), wz (rad/s); `None` when the source has none.
     pub command_range: Option<Fact<CommandRange>>,
     /// Inputs made of measurements.
