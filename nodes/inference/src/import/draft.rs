@@ -233,7 +233,7 @@ pub enum OutputWhat {
         joints: Option<Vec<String>>,
         /// Per joint.
         scale: Fact<Vec<f64>>,
-        /// Per joint, rad; `None` with [`Self::Position::at_default`] or without an offset.
+        /// Per joint, rad.
         offset_rad: Fact<Vec<f64>>,
         /// Per joint, on the graph's value.
         clip_raw: Option<Fact<Vec<[f64; 2]>>>,
