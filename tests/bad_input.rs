@@ -127,4 +127,26 @@ fn robot_model_and_policy() {
     refused(&["model", "check", hash.join(model).to_str().unwrap()], &["sha256"]);
     let swapped = edit("swapped", model, "\"FR_hip\", \"FR_thigh\"", "\"FR_thigh\", \"FR_hip\"");
     up(&swapped, &["golden"]);
+
+    let check = |name: &str, from: &str, to: &str, said: &[&str]| {
+        let path = edit(name, model, from, to).join(model);
+        refused(&["model", "check", path.to_str().unwrap()], said);
+    };
+    check(
+        "degrees",
+        "default_pos = [0.0, 0.8",
+        "default_pos = [0.0, 45.8",
+        &["joints.default_pos", "degrees"],
+    );
+    check("key", "deadline_ms", "deadline_us", &["runtime.deadline_us", "deadline_ms"]);
+    check("twice", "\"FR_hip\", \"FR_thigh\"", "\"FR_hip\", \"FR_hip\"", &["joints.order[1]", "again"]);
+    // A robot with other joints than the policy moves.
+    let other = edit("other", "quad.xml", "\"FL_calf\"", "\"FL_shin\"");
+    for file in ["robot.yaml", "quad.xml"] {
+        let path = other.join(file);
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, text.replace("FL_calf", "FL_shin")).unwrap();
+    }
+    let path = other.join(model);
+    refused(&["model", "check", path.to_str().unwrap()], &["FAILED   joints", "`FL_calf`", "FL_shin"]);
 }

@@ -67,6 +67,19 @@ fn another_seed_and_one_flipped_bit_each_change_it() {
     assert_ne!(walk, hash(&[FLIPPED]).0);
 }
 
+/// Late runs, a swap and another machine are the policy process's own business; they come out alike all the same.
+#[test]
+fn what_changes_behind_a_policy_keeps_the_hash_too() {
+    for file in ["deadline/ten", "swap/walk_swap", "offboard/lossy_then_cut"] {
+        let file = format!("tests/scenarios/{file}.yaml");
+        let (inline, found) = hash(&[&file]);
+        let (processes, same) = hash(&[&file, "--compose", "processes"]);
+        assert_eq!(inline, processes, "{file}");
+        assert_eq!(found["policy"]["offboard"], same["policy"]["offboard"], "{file}");
+        assert_eq!(found["policy"]["deadline_missed"], same["policy"]["deadline_missed"], "{file}");
+    }
+}
+
 /// A fault file each for a killed process, a stopped one and a lying link; the whole folder is for the long run.
 #[test]
 fn faults_keep_the_hash_too() {

@@ -47,3 +47,29 @@ fn a_dead_policy_costs_the_walk_and_a_dead_control_the_stand() {
     assert!(status["faults"].as_str().unwrap().contains("command_lost"), "{status}");
     assert!(robot.stop().success());
 }
+
+/// Each number a policy sees, by name: from its golden vectors, and from the robot that stands there.
+#[test]
+fn explain_names_what_the_running_robot_says() {
+    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/launch/robots/quad/models/quad_walk.model.toml");
+    let robot = Robot::standing("explained", free_port(), &[]);
+    let live = format!("--live={}", robot.name);
+    for arguments in
+        [&["model", "explain", model, "--json"][..], &["model", "explain", model, "--json", &live]]
+    {
+        let explained = json(arguments);
+        let rows = explained["rows"].as_array().unwrap();
+        assert_eq!(rows.len(), 47, "{explained}");
+        let of = |term: &str, item: &str| {
+            let row = rows.iter().find(|r| r["term"] == term && r["joint"] == item).unwrap();
+            (row["unit"].as_str().unwrap(), row["value"].as_f64().unwrap())
+        };
+        // Upright, both of them.
+        let (_, down) = of("state/body/projected_gravity", "z");
+        assert!((-1.01..-0.9).contains(&down), "{explained}");
+        let (unit, knee) = of("state/joint/position", "FR_calf");
+        assert!(unit == "rad" && knee.abs() < 0.5, "{explained}");
+        assert!(rows.iter().all(|r| r["value"].as_f64().is_some_and(f64::is_finite)));
+    }
+    assert!(robot.stop().success());
+}

@@ -99,6 +99,12 @@ pub struct Golden {
     /// Foot name of each contact column.
     #[serde(default)]
     pub feet: Vec<String>,
+    /// Stiffness of each column, N m/rad; targets alone do not show gains in another order.
+    #[serde(default)]
+    pub kp: Option<Vec<f64>>,
+    /// Damping of each column, N m s/rad.
+    #[serde(default)]
+    pub kd: Option<Vec<f64>>,
     /// The cases.
     pub cases: Vec<GoldenCase>,
 }
@@ -187,6 +193,26 @@ impl Golden {
         if names != wanted {
             let expected = format!("in any order {}", wanted.join(", "));
             return content("joints", self.joints.join(", "), expected);
+        }
+        let gains = [
+            ("kp", &self.kp, &manifest.joints.kp_nm_per_rad),
+            ("kd", &self.kd, &manifest.joints.kd_nm_s_per_rad),
+        ];
+        for (name, golden, of_manifest) in gains {
+            let Some(golden) = golden else { continue };
+            if golden.len() != self.joints.len() {
+                return content(name, format!("{} values", golden.len()), "one per joint column".to_owned());
+            }
+            for (joint, expected) in manifest.joints.order.iter().zip(of_manifest) {
+                let column = self.joints.iter().position(|n| n == joint);
+                let found = column.and_then(|c| golden.get(c)).copied().unwrap_or(f64::NAN);
+                if (found - expected).abs() > 1e-6 * expected.abs().max(1.0) || found.is_nan() {
+                    let expected = format!(
+                        "{expected}, joints.{name} of the manifest; is a list of gains in another order?"
+                    );
+                    return content(&format!("{name} of `{joint}`"), found.to_string(), expected);
+                }
+            }
         }
         for kind in manifest.inputs.iter().flat_map(Input::terms).map(|t| &t.kind) {
             if let TermKind::Contact { feet, .. } = kind

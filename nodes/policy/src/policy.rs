@@ -24,9 +24,11 @@ use crate::command::CommandFilter;
 use crate::fault::{PolicyCounters, PolicyFault};
 use crate::joint_map::JointMap;
 use crate::observation::{InputFault, InputTensor};
+use crate::provider::provider;
 use crate::recurrent::RecurrentState;
 use crate::sample::Sample;
 use crate::setup::{PolicyConfig, SetupError, check_gains, check_positions, decimation};
+use crate::succession::{Running, Succession};
 use crate::verify::{GoldenReport, verify};
 
 /// A policy at work.
@@ -61,35 +63,6 @@ pub struct Policy {
     last_state: Option<(u32, u64)>,
     fault: Option<PolicyFault>,
     counters: PolicyCounters,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Running {
-    activation: u32,
-    control_boot: u32,
-    step: u64,
-}
-
-impl Running {
-    fn of(state: &RobotState) -> Self {
-        Self {
-            activation: state.body.activation,
-            control_boot: state.header.boot_id,
-            step: state.header.step,
-        }
-    }
-}
-
-/// How the state of a run follows the one before.
-#[derive(Clone, Copy, Debug)]
-struct Succession {
-    same_activation: bool,
-    /// Everything starts anew.
-    fresh: bool,
-    /// Runs since the last one, when not fresh.
-    elapsed: u32,
-    /// Time since the last one, ns; without end for a first one.
-    gap_ns: u64,
 }
 
 impl Policy {
@@ -315,7 +288,7 @@ impl Policy {
         let succession = self.succession(current);
         self.running = Some(current);
         if self.fault.is_none() || !succession.same_activation {
-            self.reset_as_needed(succession, current.activation);
+            self.reset_as_needed(succession, state.body.activation);
             self.fault = self.compute(state, succession).err();
             self.counters.faults += u64::from(self.fault.is_some());
         }
@@ -336,10 +309,7 @@ impl Policy {
         }
         if let Some(chunk) = self.chunk() {
             frame.body.flags |= PolicyFlags::CHUNK;
-            // The chunk is read for the moment the targets come into force; the frame speaks of its own state.
-            let ahead_ns = u64::from(self.latency_ticks).saturating_mul(self.period_ns);
-            let age_us = chunk.age_ns.saturating_sub(ahead_ns) / 1000;
-            frame.body.age_us = u32::try_from(age_us).unwrap_or(u32::MAX);
+            frame.body.age_us = u32::try_from(chunk.age_ns / 1000).unwrap_or(u32::MAX);
         }
     }
 
@@ -393,19 +363,9 @@ impl Policy {
     }
 
     fn succession(&self, current: Running) -> Succession {
-        let same_activation = self.running.is_some_and(|last| {
-            (last.activation, last.control_boot) == (current.activation, current.control_boot)
-        });
-        let ticks = self.running.and_then(|last| current.step.checked_sub(last.step));
-        let Some(ticks) = ticks.filter(|ticks| same_activation && *ticks > 0) else {
-            return Succession { same_activation, fresh: true, elapsed: 1, gap_ns: u64::MAX };
-        };
-        let gap_ns = ticks.saturating_mul(self.period_ns);
         let run_ns = self.decimation.saturating_mul(self.period_ns);
         let survived_ns = self.states.iter().map(RecurrentState::gap_ns).min().unwrap_or(0).max(run_ns);
-        let fresh = gap_ns > survived_ns;
-        let runs = u32::try_from(ticks / self.decimation).unwrap_or(u32::MAX).max(1);
-        Succession { same_activation, fresh, elapsed: if fresh { 1 } else { runs }, gap_ns }
+        Succession::between(self.running, current, self.period_ns, self.decimation, survived_ns)
     }
 
     /// A fault of another activation is forgotten with everything else.
@@ -502,37 +462,6 @@ impl Policy {
                 (joint.q_rad, joint.dq_rad_s, joint.tau_nm) = (*q, *dq, *tau);
                 (joint.kp, joint.kd) = (*kp, *kd);
             }
-        }
-    }
-}
-
-/// Engines call themselves `native` or `<runtime> <version> (<provider>)`.
-fn provider(engine: &str) -> Provider {
-    let named = engine.rsplit_once('(').map_or("", |(_, provider)| provider.trim_end_matches(')'));
-    match named.to_ascii_lowercase().as_str() {
-        _ if engine.starts_with("native") => Provider::Native,
-        "cpu" => Provider::Cpu,
-        "cuda" => Provider::Cuda,
-        "tensorrt" => Provider::TensorRt,
-        _ => Provider::Other,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_provider_is_read_off_the_engine_s_name() {
-        for (name, expected) in [
-            ("native", Provider::Native),
-            ("onnxruntime 1.32.0 (CPU)", Provider::Cpu),
-            ("onnxruntime 1.32.0 (CUDA)", Provider::Cuda),
-            ("onnxruntime 1.32.0 (TensorRT)", Provider::TensorRt),
-            ("onnxruntime 1.32.0 (OpenVINO)", Provider::Other),
-            ("tract", Provider::Other),
-        ] {
-            assert_eq!(provider(name), expected, "{name}");
         }
     }
 }

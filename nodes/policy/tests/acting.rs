@@ -224,7 +224,7 @@ fn degrees_are_recognised_by_the_range_of_the_joint() {
         sinew_policy::Policy::new(&model, Scripted::new(&model, |_, _| ()), &config).map(drop)
     };
     let error = setup(&[(-1.0, 1.0), (-1.0, 1.0)]).unwrap_err();
-    assert!(matches!(&error, SetupError::Position { joint, .. } if joint == "a"), "{error}");
+    assert!(matches!(&error, SetupError::Position(e) if e.joint == "a"), "{error}");
     let error = error.to_string();
     for part in ["toy.model.toml:", "joints.default_pos", "`a`", "5.7", "-1 to 1", "degrees"] {
         assert!(error.contains(part), "`{part}` is missing in: {error}");
@@ -233,4 +233,41 @@ fn degrees_are_recognised_by_the_range_of_the_joint() {
     let error = setup(&[(-1.0, 1.0), (-0.05, 0.05)]).unwrap_err().to_string();
     assert!(error.contains("5.7") && !error.contains("degrees"), "{error}");
     assert!(setup(&[(-1.0, 1.0), (-6.0, 6.0)]).is_ok());
+}
+
+/// Golden vectors expect zeros; the graph gives its observations less what the golden tick measures.
+fn golden_run(term: &str) -> Result<(), String> {
+    let body = format!(
+        "[[input]]\ntensor = \"obs\"\ndtype = \"f32\"\nshape = [1, 3]\n\
+         [[input.term]]\nkind = \"state/body/height\"\n{term}\n\
+         [[output]]\ntensor = \"q\"\nkind = \"target/joint/position\"\njoints = [\"a\"]\n\
+         [[output]]\ntensor = \"q_b\"\nkind = \"target/joint/position\"\njoints = [\"b\"]\n\
+         [[output]]\ntensor = \"dq\"\nkind = \"target/joint/velocity\"\njoints = [\"a\"]\n\
+         [[output]]\ntensor = \"tau\"\nkind = \"target/joint/effort\"\njoints = [\"b\"]\n"
+    );
+    let outputs = ["q", "q_b", "dq", "tau"].map(|name| f32(name, &[1, 1]));
+    let model = toy::model(&[f32("obs", &[1, 3])], &outputs, &body);
+    let engine = Scripted::new(&model, |inputs, outputs| {
+        let expected = [0.3, 0.9, 3.0]; // height; contact of the left foot; torque of joint a
+        for (output, at) in [(0, 0), (2, 1), (3, 2)] {
+            outputs[output][0] = inputs[0][at] - expected[at];
+        }
+    });
+    let mut policy = policy(&model, engine);
+    sinew_policy::verify(&mut policy, &model.golden, model.tolerance()).map(drop).map_err(|e| e.to_string())
+}
+
+#[test]
+fn golden_vectors_prove_feet_torques_and_what_goes_on_top_of_positions() {
+    let term = |foot: &str, joint: &str| {
+        format!(
+            "[[input.term]]\nkind = \"state/contact\"\nfeet = [\"{foot}\"]\n\
+             [[input.term]]\nkind = \"state/joint/effort\"\njoints = [\"{joint}\"]\n"
+        )
+    };
+    assert_eq!(golden_run(&term("left", "a")), Ok(()));
+    let foot = golden_run(&term("right", "a")).unwrap_err();
+    assert!(foot.contains("joint `a`") && foot.contains("rad/s; expected 0 rad/s"), "{foot}");
+    let torque = golden_run(&term("left", "b")).unwrap_err();
+    assert!(torque.contains("joint `b`") && torque.contains("N m; expected 0 N m"), "{torque}");
 }

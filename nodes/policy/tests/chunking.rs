@@ -54,6 +54,20 @@ fn the_graph_runs_seldom_and_a_frame_leaves_every_time() {
 }
 
 #[test]
+fn every_frame_says_how_old_its_chunk_is() {
+    let model = chunked("mode = \"replace_with_delay\", execute = 2");
+    let (mut policy, _) = scripted(&model);
+    let ages: Vec<u32> = (0..6)
+        .map(|run| {
+            let frame = step(&mut policy, &state(run * EVERY, 1, [0.0; 3], [0.0; 3]));
+            assert!(frame.body.flags & sinew_wire::PolicyFlags::CHUNK != 0);
+            frame.body.age_us
+        })
+        .collect();
+    assert_eq!(ages, [0, 20_000, 40_000, 60_000, 0, 20_000]);
+}
+
+#[test]
 fn steps_may_be_held_instead_of_interpolated() {
     let model = chunked("mode = \"open_loop\", execute = 2, interp = \"hold\"");
     let (mut policy, _) = scripted(&model);

@@ -119,8 +119,8 @@ fn tf_and_description_place_every_foot_alike() {
             at = pose.transform(at);
             name.clone_from(&hop.header.frame_id);
         }
-        let q = leg.joints.map(|joint| viewer.robot.joints[joint].default_q_rad);
-        let expected = leg.foot_position(q);
+        let q: Vec<f64> = leg.joints.iter().map(|j| viewer.robot.joints[*j].default_q_rad).collect();
+        let expected = leg.foot_position(&q);
         for (found, expected) in at.iter().zip(expected) {
             assert!((found - expected).abs() < 1e-6, "{}: {at:?}, expected {expected:?}", leg.name);
         }

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use ort::session::{HasSelectedOutputs, OutputSelector, RunOptions, Session, SessionInputValue};
 use ort::value::Outlet;
 use sinew_inference::{Engine, EngineIo, Model, RunError, TensorInfo};
 
@@ -11,14 +10,14 @@ use crate::builder::engine_key;
 use crate::cache::EngineCache;
 use crate::config::ProviderConfig;
 use crate::diagnose::Machine;
-use crate::foreign::assignment;
+use crate::foreign::{BoundSession, assignment};
 use crate::placement::{Placement, PlacementError};
 use crate::profile::{self, ProfileFile};
 use crate::provider::Provider;
 use crate::refusal::OrtEngineError;
 use crate::runtime::Runtime;
 use crate::session::{GraphBytes, Settings, build, preflight};
-use crate::tensors::{InputTensor, element, output_tensor, read_output, takes};
+use crate::tensors::{element, takes};
 
 /// Runs measured after warm-up at most, and for how long at most.
 const MEASURED_RUNS: usize = 200;
@@ -28,10 +27,7 @@ const MEASURED_TIME: Duration = Duration::from_secs(2);
 pub struct OrtEngine {
     name: String,
     io: EngineIo,
-    session: Session,
-    options: RunOptions<HasSelectedOutputs>,
-    inputs: Vec<InputTensor>,
-    outputs: Vec<Vec<f32>>,
+    bound: BoundSession,
 }
 
 impl OrtEngine {
@@ -83,14 +79,14 @@ impl OrtEngine {
         };
         let call = |name: &str| runtime.call(name);
         let weights = graph.weights(&version)?;
-        let recorded = assignment(&engine.session)
+        let recorded = assignment(engine.bound.session())
             .map_err(|reason| OrtEngineError::Session { version: version.clone(), reason });
         let mut placement =
             recorded.map(|s| Placement::of_assignment(&version, config, &s, &weights, &call))?;
         placement.judge_assignment().map_err(misplaced)?;
         let runs = config.warmup.max(1);
         let first_us = engine.warm_up(runs, &version)?;
-        engine.session.end_profiling().map_err(|e| unread(e.to_string()))?;
+        engine.bound.session().end_profiling().map_err(|e| unread(e.to_string()))?;
         let profile = file.read().map_err(unread)?;
         let kernels = profile::parse(&profile, runs, &call).map_err(|e| unread(e.to_string()))?;
         placement.judge_kernels(kernels).map_err(misplaced)?;
@@ -134,20 +130,15 @@ impl OrtEngine {
             |e: ort::Error| OrtEngineError::Session { version: version.clone(), reason: e.to_string() };
         let inputs = in_session_order("input", &version, session.inputs(), &io.inputs)?;
         let outputs = in_session_order("output", &version, session.outputs(), &io.outputs)?;
-        let mut selector = OutputSelector::default();
-        for info in &outputs {
-            selector = selector.preallocate(info.name.clone(), output_tensor(info).map_err(&failed)?);
-        }
-        let options = RunOptions::new().map_err(&failed)?.with_outputs(selector);
-        let tensors = inputs.iter().map(InputTensor::new).collect::<Result<Vec<_>, _>>().map_err(&failed)?;
-        let first = choices.first().map_or("", |c| c.key());
+        let io = EngineIo { inputs, outputs };
+        // Nothing but the CPU was asked for: that needs no proof. Anything else gets its name by `proven`.
+        let asked: Vec<&str> = choices.iter().map(|c| c.key()).collect();
+        let shown =
+            if asked == ["cpu"] { "cpu".to_owned() } else { format!("unproven: {}", asked.join(", ")) };
         Ok(Self {
-            name: format!("onnxruntime {version} ({first})"),
-            outputs: outputs.iter().map(|info| vec![0.0; info.len()]).collect(),
-            io: EngineIo { inputs, outputs },
-            session,
-            options,
-            inputs: tensors,
+            name: format!("onnxruntime {version} ({shown})"),
+            bound: BoundSession::new(session, &io).map_err(&failed)?,
+            io,
         })
     }
 
@@ -232,36 +223,14 @@ impl Engine for OrtEngine {
     }
 
     fn input_mut(&mut self, index: usize) -> &mut [f32] {
-        self.inputs.get_mut(index).map_or(&mut [], InputTensor::seam)
+        self.bound.input_mut(index)
     }
 
     fn run(&mut self) -> Result<(), RunError> {
-        let mut broken = false;
-        for (index, input) in self.inputs.iter_mut().enumerate() {
-            input.fill(index)?;
-            broken |= input.seam().iter().any(|v| v.is_nan());
-        }
-        let inputs: Vec<SessionInputValue<'_>> = self.inputs.iter().map(InputTensor::value).collect();
-        let mut reason = None;
-        match self.session.run_with_options(inputs.as_slice(), &self.options) {
-            Err(error) => reason = Some(error.to_string()),
-            Ok(results) => {
-                for (info, values) in self.io.outputs.iter().zip(&mut self.outputs) {
-                    let found = results.get(&info.name).ok_or_else(|| format!("`{}` is missing", info.name));
-                    if let Err(wrong) = found.and_then(|value| read_output(value, info, values)) {
-                        reason = Some(wrong);
-                    }
-                }
-            }
-        }
-        if broken {
-            // The library's LSTM turns a NaN into ordinary numbers; a broken measurement must not look healthy.
-            self.outputs.iter_mut().for_each(|values| values.fill(f32::NAN));
-        }
-        reason.map_or(Ok(()), |reason| Err(self.failure(reason)))
+        self.bound.run(&self.io).map_err(|wrong| wrong.unwrap_or_else(|reason| self.failure(reason)))
     }
 
     fn output(&self, index: usize) -> &[f32] {
-        self.outputs.get(index).map_or(&[], Vec::as_slice)
+        self.bound.output(index)
     }
 }

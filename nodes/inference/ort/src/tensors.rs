@@ -3,8 +3,8 @@
 //! f32 is written in place; the other types keep a buffer for the seam and convert at each run.
 
 use half::f16;
+use ort::AsPointer;
 use ort::memory::Allocator;
-use ort::session::SessionInputValue;
 use ort::value::{DynValue, Tensor, TensorElementType, ValueType};
 use sinew_inference::{ElementType, RunError, TensorInfo, check_values};
 
@@ -69,14 +69,14 @@ impl InputTensor {
         Ok(())
     }
 
-    /// As the session takes it.
-    pub(crate) fn value(&self) -> SessionInputValue<'_> {
+    /// The library's value; lives as long as this tensor, wherever that is moved.
+    pub(crate) fn pointer(&self) -> *const ort::sys::OrtValue {
         match self {
-            Self::F32(tensor) => tensor.into(),
-            Self::F16(tensor, _) => tensor.into(),
-            Self::I64(tensor, _) => tensor.into(),
-            Self::I32(tensor, _) => tensor.into(),
-            Self::Bool(tensor, _) => tensor.into(),
+            Self::F32(tensor) => tensor.ptr(),
+            Self::F16(tensor, _) => tensor.ptr(),
+            Self::I64(tensor, _) => tensor.ptr(),
+            Self::I32(tensor, _) => tensor.ptr(),
+            Self::Bool(tensor, _) => tensor.ptr(),
         }
     }
 }

@@ -99,7 +99,10 @@ pub enum ImportError {
 }
 
 fn listed(missing: &[Missing]) -> String {
-    let mut text = format!("{} things are not in the source and are not guessed:", missing.len());
+    let mut text = match missing.len() {
+        1 => "one thing is not in the source and is not guessed:".to_owned(),
+        n => format!("{n} things are not in the source and are not guessed:"),
+    };
     for item in missing {
         text.push_str(&format!("\n  {}: {}\n    supply it: {}", item.what, item.why, item.supply));
     }

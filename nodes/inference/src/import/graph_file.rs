@@ -1,7 +1,7 @@
 //! The ONNX file of a source: which one it is, what it names, and what is written in its metadata.
 
 use crate::onnx::protobuf::{Fields, WireError};
-use crate::onnx::{Dimension, Graph, Port};
+use crate::onnx::{Dimension, Graph, Inventory, Port};
 
 use super::draft::GraphFiles;
 use super::error::ImportError;
@@ -78,7 +78,8 @@ impl GraphFile {
         let bytes = folder.read(&file)?;
         let broken = |error| ImportError::Graph { file: file.clone(), error };
         let wire = |error: WireError| broken(error.into());
-        let names = external_files(&bytes).map_err(wire)?;
+        let names = Graph::external_files(&bytes).map_err(broken)?;
+        let inventory = Inventory::read(&bytes).map_err(broken)?;
         let metadata = metadata(&bytes).map_err(wire)?;
         let mut external = Vec::new();
         let mut data = Vec::new();
@@ -95,9 +96,10 @@ impl GraphFile {
             data.push((name.clone(), folder.read(&beside)?));
             external.push((beside, name));
         }
-        let graph = parse(&bytes, &data).map_err(broken)?;
-        let precision = precision(&bytes).map_err(wire)?;
-        let files = GraphFiles { file: file.clone(), external, precision };
+        let of_data =
+            |name: &str| data.iter().find(|(file, _)| file == name).map(|(_, bytes)| bytes.as_slice());
+        let graph = Graph::parse_with(&bytes, &of_data).map_err(broken)?;
+        let files = GraphFiles { file: file.clone(), external, precision: precision(&inventory) };
         Ok(Self { files, graph, metadata })
     }
 
@@ -149,11 +151,6 @@ impl GraphFile {
     }
 }
 
-fn parse(bytes: &[u8], external: &[(String, Vec<u8>)]) -> Result<Graph, crate::onnx::GraphError> {
-    let _ = external;
-    Graph::parse(bytes)
-}
-
 fn weights_hint(file: &str) -> Option<&'static str> {
     WEIGHTS.iter().find(|(ending, _)| file.ends_with(ending)).map(|(_, hint)| *hint)
 }
@@ -167,64 +164,14 @@ fn no_graph(folder: &Folder<'_>, file: &str) -> ImportError {
     )
 }
 
-/// Calls `see` with each initialiser of the model.
-fn initialisers(
-    bytes: &[u8],
-    mut see: impl FnMut(Fields<'_>) -> Result<(), WireError>,
-) -> Result<(), WireError> {
-    let mut model = Fields::new(bytes, 0);
-    while let Some(field) = model.next_field()? {
-        if field.number != 7 {
-            continue;
-        }
-        let mut graph = field.message()?;
-        while let Some(field) = graph.next_field()? {
-            if field.number == 5 {
-                see(field.message()?)?;
-            }
-        }
+/// What the weights are made of, as the manifest names it.
+fn precision(inventory: &Inventory) -> &'static str {
+    let has = |types: &[i64]| inventory.element_types.iter().any(|t| types.contains(t));
+    match (has(&[2, 3]) || inventory.quantised, has(&[10, 16])) {
+        (true, _) => "int8",
+        (false, true) => "fp16",
+        (false, false) => "fp32",
     }
-    Ok(())
-}
-
-/// Files that hold weights of the model, each once, in order of use.
-fn external_files(bytes: &[u8]) -> Result<Vec<String>, WireError> {
-    let mut names: Vec<String> = Vec::new();
-    initialisers(bytes, |mut tensor| {
-        while let Some(field) = tensor.next_field()? {
-            if field.number != 13 {
-                continue;
-            }
-            let (key, value) = entry(field.message()?)?;
-            if key == "location" && !names.contains(&value) {
-                names.push(value);
-            }
-        }
-        Ok(())
-    })?;
-    Ok(names)
-}
-
-/// The smallest element type of the weights.
-fn precision(bytes: &[u8]) -> Result<&'static str, WireError> {
-    let (mut half, mut byte) = (false, false);
-    initialisers(bytes, |mut tensor| {
-        while let Some(field) = tensor.next_field()? {
-            if field.number == 2 {
-                let kind = field.int()?;
-                half |= kind == 10 || kind == 16;
-                byte |= kind == 2 || kind == 3;
-            }
-        }
-        Ok(())
-    })?;
-    Ok(if byte {
-        "int8"
-    } else if half {
-        "fp16"
-    } else {
-        "fp32"
-    })
 }
 
 fn metadata(bytes: &[u8]) -> Result<Vec<(String, String)>, WireError> {

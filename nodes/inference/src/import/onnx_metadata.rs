@@ -171,6 +171,7 @@ pub(super) fn draft(folder: &Folder<'_>, overrides: &Overrides) -> Result<Draft,
         default_pos_rad: default_pos,
         kp: meta.numbers("joint_stiffness", count)?,
         kd: meta.numbers("joint_damping", count)?,
+        unlike_gains: false,
         command_range: command_range(overrides)?,
         inputs,
         counters,
@@ -222,8 +223,9 @@ fn terms(meta: &Metadata<'_>, joints: usize) -> Result<Vec<DraftTerm>, ImportErr
         let scale = match meta.overrides.scale(&format!("terms.scale.{name}"), width)? {
             Some(scale) => Some(scale),
             // One number for all terms.
-            None => match meta.overrides.get("terms.scale") {
+            None => match meta.overrides.peek("terms.scale") {
                 Some(at) if !matches!(at.value(), Value::Map(_)) => {
+                    meta.overrides.get("terms.scale");
                     Some(Fact::known(vec![at.number()?], at.from()))
                 }
                 _ => None,

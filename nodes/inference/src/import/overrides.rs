@@ -13,7 +13,7 @@ use super::tree::{At, Document, Node, Value};
 #[derive(Debug)]
 pub struct Overrides {
     document: Document,
-    used: RefCell<Vec<String>>,
+    asked: RefCell<Vec<String>>,
 }
 
 impl Default for Overrides {
@@ -26,7 +26,7 @@ impl Overrides {
     /// Nothing said.
     pub fn nothing() -> Self {
         let root = Node { line: 1, value: Value::Map(Vec::new()) };
-        Self { document: Document { file: "--set".to_owned(), root }, used: RefCell::default() }
+        Self { document: Document { file: "--set".to_owned(), root }, asked: RefCell::default() }
     }
 
     /// From a set file (its name and bytes), then `KEY=VALUE` texts, later ones winning.
@@ -40,7 +40,8 @@ impl Overrides {
         for set in sets {
             let refuse = |reason: &str| ImportError::Override { key: set.clone(), reason: reason.to_owned() };
             let (key, value) = set.split_once('=').ok_or_else(|| refuse("expected KEY=VALUE"))?;
-            let value = Document::parse(&format!("--set {key}"), value.as_bytes())?.root;
+            let mut value = Document::parse(&format!("--set {key}"), value.as_bytes())?.root;
+            without_lines(&mut value);
             let path: Vec<&str> = key.trim().split('.').collect();
             if path.iter().any(|part| part.is_empty()) {
                 return Err(refuse("expected a key like joints.kp"));
@@ -55,21 +56,26 @@ impl Overrides {
         json(&self.document.root)
     }
 
-    /// The value under `key`, marked as used.
+    /// The value under `key`, with all below it; the key counts as one that has a use.
     pub fn get(&self, key: &str) -> Option<At<'_>> {
+        self.asked.borrow_mut().push(key.to_owned());
+        self.peek(key)
+    }
+
+    /// The value under `key`, without saying that everything below it has a use.
+    pub fn peek(&self, key: &str) -> Option<At<'_>> {
         let mut at = self.document.top();
         for part in key.split('.') {
             at = at.get(part)?;
         }
-        self.used.borrow_mut().push(key.to_owned());
         Some(at)
     }
 
     /// Refuses keys that nothing asked for.
     pub fn all_used(&self) -> Result<(), ImportError> {
-        let used = self.used.borrow();
+        let asked = self.asked.borrow();
         let mut unused = Vec::new();
-        unused_below(&self.document.root, "", &used, &mut unused);
+        unused_below(&self.document.root, "", &asked, &mut unused);
         match unused.first() {
             None => Ok(()),
             Some(key) => Err(ImportError::Override {
@@ -128,7 +134,7 @@ impl Overrides {
         let Some(table) = self.document.top().get("rename") else { return Ok(name.to_owned()) };
         match table.get(name) {
             Some(at) => {
-                self.used.borrow_mut().push(format!("rename.{name}"));
+                self.asked.borrow_mut().push(format!("rename.{name}"));
                 at.text().map(str::to_owned)
             }
             None => Ok(name.to_owned()),
@@ -168,18 +174,26 @@ fn insert(node: &mut Node, path: &[&str], value: Node) {
     if rest.is_empty() { *slot = value } else { insert(slot, rest, value) }
 }
 
-/// Paths below `node` that no used key covers.
-fn unused_below(node: &Node, path: &str, used: &[String], unused: &mut Vec<String>) {
-    if used.iter().any(|key| key == path) {
+/// Values of the command line have no line; their origin is then `--set`.
+fn without_lines(node: &mut Node) {
+    node.line = 0;
+    match &mut node.value {
+        Value::List(items) => items.iter_mut().for_each(without_lines),
+        Value::Map(entries) => entries.iter_mut().for_each(|(_, value)| without_lines(value)),
+        _ => {}
+    }
+}
+
+/// Values below `node` that no key asked for covers.
+fn unused_below(node: &Node, path: &str, asked: &[String], unused: &mut Vec<String>) {
+    if asked.iter().any(|key| key == path) {
         return;
     }
     match &node.value {
-        Value::Map(entries)
-            if path.is_empty() || used.iter().any(|key| key.starts_with(&format!("{path}."))) =>
-        {
+        Value::Map(entries) => {
             for (key, inner) in entries {
                 let below = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-                unused_below(inner, &below, used, unused);
+                unused_below(inner, &below, asked, unused);
             }
         }
         _ => unused.push(path.to_owned()),
@@ -201,7 +215,7 @@ mod tests {
         assert_eq!(overrides.per_name("joints.kd", &names).unwrap().unwrap().value().unwrap(), &[2.0, 2.0]);
         assert_eq!(overrides.renamed("x").unwrap(), "y");
         let unused = overrides.all_used().unwrap_err().to_string();
-        assert!(unused.contains("runtime") && unused.contains("no use"), "{unused}");
+        assert!(unused.contains("runtime.rate_hz") && unused.contains("no use"), "{unused}");
         overrides.number("runtime.rate_hz").unwrap();
         overrides.all_used().unwrap();
     }

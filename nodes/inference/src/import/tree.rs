@@ -13,7 +13,7 @@ use super::error::ImportError;
 /// One value and its line.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
-    /// Line from 1.
+    /// Line from 1; 0 when it was given on the command line.
     pub line: usize,
     /// The value.
     pub value: Value,
@@ -92,6 +92,9 @@ impl<'a> At<'a> {
 
     /// Where this stands, for comments: `file:line path`.
     pub fn from(&self) -> String {
+        if self.node.line == 0 {
+            return format!("--set {}", self.path);
+        }
         format!("{}:{} {}", self.file, self.node.line, self.path).trim_end().to_owned()
     }
 
@@ -103,8 +106,8 @@ impl<'a> At<'a> {
         hint: impl Into<String>,
     ) -> ImportError {
         ImportError::Content {
-            file: self.file.into(),
-            line: self.node.line,
+            file: if self.node.line == 0 { "--set".into() } else { self.file.into() },
+            line: self.node.line.max(1),
             field: if self.path.is_empty() { "file".into() } else { self.path.as_str().into() },
             found: found.into().into(),
             expected: expected.into().into(),

@@ -19,9 +19,11 @@ fn polynomial<A: Arithmetic, const N: usize>(x: f32, coefficients: [f32; N]) -> 
 /// e^x; overflow gives infinity, underflow zero. Within 2 units in the last place of normal results.
 #[inline(always)]
 pub(super) fn exp<A: Arithmetic>(x: f32) -> f32 {
-    const SHIFT: f32 = 12_582_912.0; // 1.5 * 2^23: adding and taking it away rounds to the nearest integer
+    // 1.5 * 2^23: adding and taking it away rounds to the nearest integer, which then stands in the lowest bits.
+    const SHIFT: f32 = 12_582_912.0;
     let clamped = x.clamp(-104.0, 89.0);
-    let n = A::mul_add(clamped, std::f32::consts::LOG2_E, SHIFT) - SHIFT;
+    let shifted = A::mul_add(clamped, std::f32::consts::LOG2_E, SHIFT);
+    let n = shifted - SHIFT;
     let r = A::mul_add(n, -0.693_359_4, clamped); // ln 2 in two parts; the first has few bits
     let r = A::mul_add(n, 2.121_944_4e-4, r);
     let p = polynomial::<A, 6>(
@@ -30,14 +32,14 @@ pub(super) fn exp<A: Arithmetic>(x: f32) -> f32 {
     );
     let p = A::mul_add(p * r, r, r) + 1.0;
     // Two factors, since 2^n alone leaves the range of f32 at both ends.
-    let n = n as i32;
+    let n = shifted.to_bits().wrapping_sub(SHIFT.to_bits()) as i32;
     let half = n >> 1;
-    p * power_of_two(half) * power_of_two(n - half)
+    p * power_of_two(half) * power_of_two(n.wrapping_sub(half))
 }
 
 #[inline(always)]
 fn power_of_two(n: i32) -> f32 {
-    f32::from_bits(((n + 127) << 23) as u32)
+    f32::from_bits((n.wrapping_add(127) as u32) << 23)
 }
 
 /// max(0, x).
@@ -93,7 +95,7 @@ pub(super) fn erf<A: Arithmetic>(x: f32) -> f32 {
             -2.685_381_2e-2,
             1.128_358_5e-1,
             -3.761_262_6e-1,
-            1.128_379_2,
+            std::f32::consts::FRAC_2_SQRT_PI,
         ],
     );
     let a = x.abs();

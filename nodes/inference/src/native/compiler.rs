@@ -8,15 +8,15 @@ use std::collections::BTreeMap;
 use super::dense::Dense;
 use super::elementwise::{Lineup, Unary};
 use super::error::CompileError;
-use super::kernels::{Kernels, Separate};
+use super::kernels::Separate;
 use super::shape;
 use super::step::{Action, Memory, Place, Step};
 use super::view::NodeView;
 use crate::engine::{ElementType, LARGEST_WHOLE};
 use crate::onnx::{ConstantData, Graph};
 
-/// Most values a graph may make: arena, folded constants and index tables together (256 MiB).
-pub const ARENA_MAX: usize = 64 << 20;
+/// Most values a graph may make: packed weights, arena, folded constants and index tables together (64 MiB).
+pub const ARENA_MAX: usize = 16 << 20;
 
 /// What is known of a named tensor while compiling.
 #[derive(Clone, Debug)]
@@ -47,7 +47,6 @@ pub(super) struct Operand {
 /// The compiler's state.
 #[derive(Debug)]
 pub(super) struct Compiler {
-    pub(super) kernels: Kernels,
     pub(super) opset: i64,
     pub(super) steps: Vec<Step>,
     pub(super) memory: Memory,
@@ -62,14 +61,13 @@ pub(super) struct Compiler {
 }
 
 impl Compiler {
-    pub(super) fn new(graph: &Graph, kernels: Kernels) -> Self {
+    pub(super) fn new(graph: &Graph) -> Self {
         let mut uses = BTreeMap::new();
         let read = graph.nodes.iter().flat_map(|n| &n.inputs);
         for name in read.chain(graph.outputs.iter().map(|p| &p.name)) {
             *uses.entry(name.clone()).or_insert(0) += 1;
         }
         Self {
-            kernels,
             opset: graph.opset,
             steps: Vec::new(),
             memory: Memory::default(),
@@ -229,7 +227,7 @@ impl Compiler {
     ) -> Result<Dense, CompileError> {
         let len = Dense::packed_len(size.0, size.1).unwrap_or(usize::MAX);
         self.take_room(len, &view.label())?;
-        Ok(Dense::pack(&mut self.memory.lines, self.kernels.widest_panel(), size, weight, bias))
+        Ok(Dense::pack(&mut self.memory.weights, size, weight, bias))
     }
 
     /// True when `name` was written by the last step, a layer, and nothing else reads it.
@@ -275,7 +273,7 @@ impl Compiler {
             return Ok(false);
         };
         let values = bias.place.read(&self.memory.constants, &[]);
-        layer.add_bias(&mut self.memory.lines, |o| values.get(o).copied().unwrap_or(f32::NAN));
+        layer.add_bias(&mut self.memory.weights, |o| values.get(o).copied().unwrap_or(f32::NAN));
         self.define(output, input.element, input.shape.clone(), input.kind.clone())?;
         self.open_layer = Some(output.to_owned());
         Ok(true)

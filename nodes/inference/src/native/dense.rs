@@ -1,22 +1,38 @@
 //! Matrix products with constant weights.
 //!
-//! Weights are stored input by input in panels of 16, 32 or 64 outputs, so the inner loop runs over outputs: it
-//! has no dependence from one lane to the next and the compiler turns it into vector code. A panel starts with its
-//! biases. All layers of a graph lie behind each other in the order of their use, each line on its own cache line,
-//! so a cold run reads memory once, straight ahead.
+//! Weights are stored input by input in panels of 32 outputs, so the inner loop runs over outputs: it has no
+//! dependence from one lane to the next and the compiler turns it into vector code. A panel starts with its biases.
+//! All layers of a graph lie behind each other in the order of their use, each row on its own cache lines, so a cold
+//! run reads memory once, straight ahead.
 
 use super::kernels::Arithmetic;
 
-/// Sixteen neighbouring weights on one cache line.
-#[derive(Clone, Copy, Debug)]
-#[repr(C, align(64))]
-pub(super) struct Line([f32; LANES]);
+/// Outputs of a panel: eight SSE or four AVX registers of partial sums.
+const PANEL: usize = 32;
+/// Values per cache line.
+const LINE: usize = 16;
 
-/// Outputs per line.
-pub(super) const LANES: usize = 16;
+/// The packed weights of all layers of a graph.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Weights {
+    values: Vec<f32>,
+    /// Where the first layer starts: on a cache line, once sealed.
+    base: usize,
+}
 
-impl Line {
-    const ZERO: Self = Self([0.0; LANES]);
+impl Weights {
+    /// Moves the weights to a place that starts on a cache line. (A clone may lie elsewhere, and is a little slower.)
+    pub(super) fn seal(&mut self) {
+        let mut values: Vec<f32> = Vec::with_capacity(self.values.len() + LINE);
+        let base = values.as_ptr().align_offset(LINE * size_of::<f32>()).min(LINE);
+        values.resize(base, 0.0);
+        values.extend_from_slice(self.values.get(self.base..).unwrap_or(&[]));
+        *self = Self { values, base };
+    }
+
+    fn from(&self, first: usize) -> &[f32] {
+        self.values.get(self.base + first..).unwrap_or(&[])
+    }
 }
 
 /// One layer, `out = bias + input * weights`.
@@ -26,62 +42,45 @@ pub(super) struct Dense {
     inputs: usize,
     /// Outputs per row.
     outputs: usize,
-    /// Its first line in the weights.
+    /// Its first value in the weights.
     first: usize,
-    /// Widest panel, in lines.
-    widest: usize,
 }
 
 impl Dense {
-    /// Appends the layer to `lines`. `weight(i, o)` is the weight of input `i` on output `o`.
+    /// Appends the layer to `weights`. `weight(i, o)` is the weight of input `i` on output `o`.
     pub(super) fn pack(
-        lines: &mut Vec<Line>,
-        widest: usize,
+        weights: &mut Weights,
         (inputs, outputs): (usize, usize),
         weight: impl Fn(usize, usize) -> f32,
         bias: impl Fn(usize) -> f32,
     ) -> Self {
-        let first = lines.len();
-        let mut from = 0;
-        while from < outputs {
-            let width = panel_lines(outputs - from, widest);
+        let first = weights.values.len() - weights.base;
+        for from in (0..outputs).step_by(PANEL) {
             let mut row = |value: &dyn Fn(usize) -> f32| {
-                for line in 0..width {
-                    let lane = |lane: usize| {
-                        let o = from + line * LANES + lane;
-                        if o < outputs { value(o) } else { 0.0 }
-                    };
-                    lines.push(Line(std::array::from_fn(lane)));
-                }
+                let lane = |o: usize| if o < outputs { value(o) } else { 0.0 };
+                weights.values.extend((from..from + PANEL).map(lane));
             };
             row(&bias);
             for i in 0..inputs {
                 row(&|o| weight(i, o));
             }
-            from += width * LANES;
         }
-        Self { inputs, outputs, first, widest }
+        Self { inputs, outputs, first }
     }
 
     /// Values the packed form of such a layer takes.
     pub(super) fn packed_len(inputs: usize, outputs: usize) -> Option<usize> {
-        outputs.div_ceil(LANES).checked_mul(LANES)?.checked_mul(inputs.checked_add(1)?)
+        outputs.div_ceil(PANEL).checked_mul(PANEL)?.checked_mul(inputs.checked_add(1)?)
     }
 
     /// Adds `bias(o)` to the biases already there.
-    pub(super) fn add_bias(&self, lines: &mut [Line], bias: impl Fn(usize) -> f32) {
-        let Some(mut rest) = lines.get_mut(self.first..) else { return };
-        let mut from = 0;
-        while from < self.outputs {
-            let width = panel_lines(self.outputs - from, self.widest);
-            for (index, lane) in rest.iter_mut().take(width).flat_map(|l| &mut l.0).enumerate() {
-                if from + index < self.outputs {
-                    *lane += bias(from + index);
-                }
+    pub(super) fn add_bias(&self, weights: &mut Weights, bias: impl Fn(usize) -> f32) {
+        let Some(rest) = weights.values.get_mut(weights.base + self.first..) else { return };
+        let panels = rest.chunks_exact_mut(PANEL * (self.inputs + 1));
+        for (from, panel) in (0..self.outputs).step_by(PANEL).zip(panels) {
+            for (o, lane) in (from..self.outputs).zip(panel.iter_mut().take(PANEL)) {
+                *lane += bias(o);
             }
-            let Some((_, behind)) = rest.split_at_mut_checked(width * (self.inputs + 1)) else { return };
-            rest = behind;
-            from += width * LANES;
         }
     }
 
@@ -92,78 +91,87 @@ impl Dense {
 
     /// All rows of `input`, each of `inputs` values, into `out`.
     #[inline(always)]
-    pub(super) fn run<A: Arithmetic>(&self, lines: &[Line], input: &[f32], out: &mut [f32]) {
+    pub(super) fn run<A: Arithmetic>(&self, weights: &Weights, input: &[f32], out: &mut [f32]) {
         if self.outputs == 0 {
             return;
         }
-        let lines = lines.get(self.first..).unwrap_or(&[]);
+        let weights = weights.from(self.first);
         for (index, out) in out.chunks_exact_mut(self.outputs).enumerate() {
             let row = input.get(index * self.inputs..(index + 1) * self.inputs).unwrap_or(&[]);
-            self.row::<A>(lines, row, out);
+            self.row::<A>(weights, row, out);
         }
     }
 
     #[inline(always)]
-    fn row<A: Arithmetic>(&self, mut lines: &[Line], row: &[f32], mut out: &mut [f32]) {
+    fn row<A: Arithmetic>(&self, mut weights: &[f32], row: &[f32], mut out: &mut [f32]) {
+        let panel = PANEL * (self.inputs + 1);
+        while A::PAIRS && out.len() > PANEL {
+            let Some((first, behind)) = weights.split_at_checked(panel) else { return };
+            let Some((second, behind)) = behind.split_at_checked(panel) else { return };
+            let Some((now, later)) = out.split_at_mut_checked(PANEL) else { return };
+            let (next, later) = later.split_at_mut(later.len().min(PANEL));
+            two_panels::<A>((first, second), row, (now, next));
+            (weights, out) = (behind, later);
+        }
         while !out.is_empty() {
-            let width = panel_lines(out.len(), self.widest);
-            let Some((panel, behind)) = lines.split_at_checked(width * (self.inputs + 1)) else { return };
-            let Some((now, later)) = out.split_at_mut_checked(out.len().min(width * LANES)) else { return };
-            match width {
-                4 => panel_of::<A, 4, 1>(panel, row, now),
-                2 => panel_of::<A, 2, 2>(panel, row, now),
-                _ => panel_of::<A, 1, 4>(panel, row, now),
+            let Some((first, behind)) = weights.split_at_checked(panel) else { return };
+            let Some((now, later)) = out.split_at_mut_checked(out.len().min(PANEL)) else { return };
+            one_panel::<A>(first, row, now);
+            (weights, out) = (behind, later);
+        }
+    }
+}
+
+/// The sums of a panel are one flat array, which is what the compiler keeps in vector registers.
+#[inline(always)]
+fn one_panel<A: Arithmetic>(panel: &[f32], row: &[f32], out: &mut [f32]) {
+    let Some((bias, weights)) = rows(panel) else { return };
+    let mut sums = *bias;
+    for (value, weights) in row.iter().zip(weights) {
+        accumulate::<A>(*value, weights, &mut sums);
+    }
+    write(&sums, out);
+}
+
+/// Two at once: twice the sums that do not wait for each other, and two streams of memory.
+#[inline(always)]
+fn two_panels<A: Arithmetic>(panels: (&[f32], &[f32]), row: &[f32], out: (&mut [f32], &mut [f32])) {
+    let (Some((bias, weights)), Some((other_bias, others))) = (rows(panels.0), rows(panels.1)) else {
+        return;
+    };
+    let (mut sums, mut other_sums) = (*bias, *other_bias);
+    for ((value, weights), others) in row.iter().zip(weights).zip(others) {
+        accumulate::<A>(*value, weights, &mut sums);
+        accumulate::<A>(*value, others, &mut other_sums);
+    }
+    write(&sums, out.0);
+    write(&other_sums, out.1);
+}
+
+type Row = [f32; PANEL];
+
+#[inline(always)]
+fn rows(panel: &[f32]) -> Option<(&Row, &[Row])> {
+    panel.as_chunks::<PANEL>().0.split_first()
+}
+
+#[inline(always)]
+fn accumulate<A: Arithmetic>(value: f32, weights: &Row, sums: &mut Row) {
+    for (sum, weight) in sums.iter_mut().zip(weights) {
+        *sum = A::mul_add(value, *weight, *sum);
+    }
+}
+
+/// Nothing may index into the sums by a number only known at run time, or they would live in memory: hence the copy.
+#[inline(always)]
+fn write(sums: &Row, out: &mut [f32]) {
+    match out.first_chunk_mut::<PANEL>() {
+        Some(out) => *out = *sums,
+        None => {
+            let all = *sums;
+            for (out, sum) in out.iter_mut().zip(&all) {
+                *out = *sum;
             }
-            lines = behind;
-            out = later;
-        }
-    }
-}
-
-/// Lines of the next panel when `left` outputs are still to do.
-#[inline(always)]
-fn panel_lines(left: usize, widest: usize) -> usize {
-    match left {
-        64.. if widest >= 4 => 4,
-        32.. if widest >= 2 => 2,
-        _ => 1,
-    }
-}
-
-/// A panel of `N` lines. `U` inputs are summed side by side: a narrow panel alone would wait for each sum.
-#[inline(always)]
-fn panel_of<A: Arithmetic, const N: usize, const U: usize>(panel: &[Line], row: &[f32], out: &mut [f32]) {
-    let (entries, _) = panel.as_chunks::<N>();
-    let Some((bias, weights)) = entries.split_first() else { return };
-    let mut sums = [[Line::ZERO; N]; U];
-    let (groups, rest) = weights.as_chunks::<U>();
-    let (values, values_rest) = row.as_chunks::<U>();
-    for (values, group) in values.iter().zip(groups) {
-        for ((value, weights), sums) in values.iter().zip(group).zip(&mut sums) {
-            accumulate::<A, N>(*value, weights, sums);
-        }
-    }
-    let mut total = *bias;
-    for (value, weights) in values_rest.iter().zip(rest) {
-        accumulate::<A, N>(*value, weights, &mut total);
-    }
-    for sums in &sums {
-        for (total, sum) in total.iter_mut().zip(sums) {
-            for (total, sum) in total.0.iter_mut().zip(sum.0) {
-                *total += sum;
-            }
-        }
-    }
-    for (out, total) in out.iter_mut().zip(total.iter().flat_map(|line| &line.0)) {
-        *out = *total;
-    }
-}
-
-#[inline(always)]
-fn accumulate<A: Arithmetic, const N: usize>(value: f32, weights: &[Line; N], sums: &mut [Line; N]) {
-    for (weights, sums) in weights.iter().zip(sums) {
-        for (weight, sum) in weights.0.iter().zip(&mut sums.0) {
-            *sum = A::mul_add(value, *weight, *sum);
         }
     }
 }
@@ -198,24 +206,27 @@ pub(super) fn product<A: Arithmetic>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::kernels::Separate;
+    use super::super::kernels::{Fused, Separate};
     use super::*;
     use proptest::prelude::*;
 
     proptest! {
-        /// Any size, any panel width: the sum over the inputs plus the bias, for each row.
+        /// Any size, alone and in pairs: the sum over the inputs plus the bias, for each row.
         #[test]
         fn a_layer_is_a_matrix_product(
             (inputs, outputs, rows) in (0usize..9, 1usize..150, 1usize..3),
-            widest in prop::sample::select(vec![1usize, 2, 4]),
         ) {
             let weight = |i: usize, o: usize| ((i * 31 + o * 17) % 23) as f32 - 11.0;
-            let mut lines = vec![Line::ZERO; 3];
-            let layer = Dense::pack(&mut lines, widest, (inputs, outputs), weight, |o| o as f32);
-            layer.add_bias(&mut lines, |o| (o % 5) as f32);
+            let mut weights = Weights::default();
+            Dense::pack(&mut weights, (2, 3), weight, |_| 0.0);
+            let layer = Dense::pack(&mut weights, (inputs, outputs), weight, |o| o as f32);
+            layer.add_bias(&mut weights, |o| (o % 5) as f32);
+            weights.seal();
             let input: Vec<f32> = (0..rows * inputs).map(|i| (i % 7) as f32).collect();
-            let mut out = vec![f32::NAN; rows * outputs];
-            layer.run::<Separate>(&lines, &input, &mut out);
+            let (mut out, mut paired) = (vec![f32::NAN; rows * outputs], vec![f32::NAN; rows * outputs]);
+            layer.run::<Separate>(&weights, &input, &mut out);
+            layer.run::<Fused>(&weights, &input, &mut paired);
+            prop_assert_eq!(&out, &paired);
             for row in 0..rows {
                 for o in 0..outputs {
                     let sum: f32 = (0..inputs).map(|i| input[row * inputs + i] * weight(i, o)).sum();

@@ -97,81 +97,66 @@ pub(super) enum Binary {
     Or,
 }
 
-/// Calls `$each` with the function of `$op`, a closure that the compiler sees through.
-macro_rules! with_unary {
-    ($A:ty, $op:expr, $each:expr) => {
-        match $op {
-            Unary::Relu => $each(f::relu),
-            Unary::Elu { alpha } => $each(|x| f::elu::<$A>(x, alpha)),
-            Unary::Selu { alpha, gamma } => $each(|x| gamma * f::elu::<$A>(x, alpha)),
-            Unary::Celu { alpha } => {
-                $each(|x: f32| if x < 0.0 { alpha * (f::exp::<$A>(x / alpha) - 1.0) } else { x })
-            }
-            Unary::LeakyRelu { alpha } => $each(|x: f32| if x < 0.0 { alpha * x } else { x }),
-            Unary::Tanh => $each(f::tanh::<$A>),
-            Unary::Sigmoid => $each(f::sigmoid::<$A>),
-            Unary::Softplus => $each(f::softplus::<$A>),
-            Unary::Softsign => $each(|x: f32| x / (1.0 + x.abs())),
-            Unary::Gelu => $each(f::gelu::<$A>),
-            Unary::GeluTanh => $each(f::gelu_tanh::<$A>),
-            Unary::HardSigmoid { alpha, beta } => $each(|x| f::clip(alpha * x + beta, 0.0, 1.0)),
-            Unary::HardSwish => $each(|x: f32| x * f::clip(x / 6.0 + 0.5, 0.0, 1.0)),
-            Unary::Swish { alpha } => $each(|x: f32| x * f::sigmoid::<$A>(alpha * x)),
-            Unary::Mish => $each(|x: f32| x * f::tanh::<$A>(f::softplus::<$A>(x))),
-            Unary::Clip { lo, hi } => $each(|x| f::clip(x, lo, hi)),
-            Unary::Exp => $each(f::exp::<$A>),
-            Unary::Log => $each(libm::logf),
-            Unary::Sqrt => $each(f32::sqrt),
-            Unary::Reciprocal => $each(|x: f32| 1.0 / x),
-            Unary::Abs => $each(f32::abs),
-            Unary::Neg => $each(|x: f32| -x),
-            Unary::Sign => $each(|x: f32| {
-                if x > 0.0 {
-                    1.0
-                } else if x < 0.0 {
-                    -1.0
-                } else {
-                    x
-                }
-            }),
-            Unary::Sin => $each(libm::sinf),
-            Unary::Cos => $each(libm::cosf),
-            Unary::Erf => $each(f::erf::<$A>),
-            Unary::Floor => $each(f32::floor),
-            Unary::Ceil => $each(f32::ceil),
-            Unary::Round => $each(f::round),
-            Unary::Truncate => $each(f32::trunc),
-            Unary::RoundF16 => $each(f::round_f16),
-            Unary::Truth => $each(|x: f32| f32::from(u8::from(x != 0.0))),
-            Unary::Not => $each(|x: f32| f32::from(u8::from(x == 0.0))),
-            Unary::Square => $each(|x: f32| x * x),
+/// A loop with its body in it: a closure could be compiled apart from the loop, for another CPU and without vectors.
+macro_rules! each {
+    ($values:ident, $x:ident, $body:expr) => {
+        for value in $values {
+            let $x = *value;
+            *value = $body;
         }
     };
 }
 
-/// `op` of each value of `input`.
-#[inline(always)]
-pub(super) fn unary<A: Arithmetic>(op: Unary, input: &[f32], out: &mut [f32]) {
-    with_unary!(A, op, |f| map(input, out, f));
-}
-
 /// `op` of each value, in place.
 #[inline(always)]
-pub(super) fn unary_in_place<A: Arithmetic>(op: Unary, values: &mut [f32]) {
-    with_unary!(A, op, |f| map_in_place(values, f));
-}
-
-#[inline(always)]
-fn map(input: &[f32], out: &mut [f32], f: impl Fn(f32) -> f32) {
-    for (out, x) in out.iter_mut().zip(input) {
-        *out = f(*x);
-    }
-}
-
-#[inline(always)]
-fn map_in_place(values: &mut [f32], f: impl Fn(f32) -> f32) {
-    for value in values {
-        *value = f(*value);
+pub(super) fn unary<A: Arithmetic>(op: Unary, values: &mut [f32]) {
+    match op {
+        Unary::Relu => each!(values, x, f::relu(x)),
+        Unary::Elu { alpha } => each!(values, x, f::elu::<A>(x, alpha)),
+        Unary::Selu { alpha, gamma } => each!(values, x, gamma * f::elu::<A>(x, alpha)),
+        Unary::Celu { alpha } => {
+            each!(values, x, if x < 0.0 { alpha * (f::exp::<A>(x / alpha) - 1.0) } else { x })
+        }
+        Unary::LeakyRelu { alpha } => each!(values, x, if x < 0.0 { alpha * x } else { x }),
+        Unary::Tanh => each!(values, x, f::tanh::<A>(x)),
+        Unary::Sigmoid => each!(values, x, f::sigmoid::<A>(x)),
+        Unary::Softplus => each!(values, x, f::softplus::<A>(x)),
+        Unary::Softsign => each!(values, x, x / (1.0 + x.abs())),
+        Unary::Gelu => each!(values, x, f::gelu::<A>(x)),
+        Unary::GeluTanh => each!(values, x, f::gelu_tanh::<A>(x)),
+        Unary::HardSigmoid { alpha, beta } => each!(values, x, f::clip(alpha * x + beta, 0.0, 1.0)),
+        Unary::HardSwish => each!(values, x, x * f::clip(x / 6.0 + 0.5, 0.0, 1.0)),
+        Unary::Swish { alpha } => each!(values, x, x * f::sigmoid::<A>(alpha * x)),
+        Unary::Mish => each!(values, x, x * f::tanh::<A>(f::softplus::<A>(x))),
+        Unary::Clip { lo, hi } => each!(values, x, f::clip(x, lo, hi)),
+        Unary::Exp => each!(values, x, f::exp::<A>(x)),
+        Unary::Log => each!(values, x, libm::logf(x)),
+        Unary::Sqrt => each!(values, x, x.sqrt()),
+        Unary::Reciprocal => each!(values, x, 1.0 / x),
+        Unary::Abs => each!(values, x, x.abs()),
+        Unary::Neg => each!(values, x, -x),
+        Unary::Sign => each!(
+            values,
+            x,
+            if x > 0.0 {
+                1.0
+            } else if x < 0.0 {
+                -1.0
+            } else {
+                x
+            }
+        ),
+        Unary::Sin => each!(values, x, libm::sinf(x)),
+        Unary::Cos => each!(values, x, libm::cosf(x)),
+        Unary::Erf => each!(values, x, f::erf::<A>(x)),
+        Unary::Floor => each!(values, x, x.floor()),
+        Unary::Ceil => each!(values, x, x.ceil()),
+        Unary::Round => each!(values, x, f::round(x)),
+        Unary::Truncate => each!(values, x, x.trunc()),
+        Unary::RoundF16 => each!(values, x, f::round_f16(x)),
+        Unary::Truth => each!(values, x, f32::from(u8::from(x != 0.0))),
+        Unary::Not => each!(values, x, f32::from(u8::from(x == 0.0))),
+        Unary::Square => each!(values, x, x * x),
     }
 }
 
@@ -214,11 +199,15 @@ fn pairs(a: Operand<'_>, b: Operand<'_>, out: &mut [f32], f: impl Fn(f32, f32) -
         }
         (Lineup::Same, Lineup::Scalar) => {
             let y = at_or_nan(b.0, 0);
-            map(a.0, out, |x| f(x, y));
+            for (out, x) in out.iter_mut().zip(a.0) {
+                *out = f(*x, y);
+            }
         }
         (Lineup::Scalar, Lineup::Same) => {
             let x = at_or_nan(a.0, 0);
-            map(b.0, out, |y| f(x, y));
+            for (out, y) in out.iter_mut().zip(b.0) {
+                *out = f(x, *y);
+            }
         }
         _ => {
             for (i, out) in out.iter_mut().enumerate() {

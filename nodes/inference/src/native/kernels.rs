@@ -41,14 +41,6 @@ impl Kernels {
         }
     }
 
-    /// Widest panel of outputs, in lines of 16: what fits the vector registers as partial sums.
-    pub(super) fn widest_panel(self) -> usize {
-        match self.0 {
-            Kind::Portable => 2,
-            Kind::Fused => 4,
-        }
-    }
-
     /// Carries all steps out.
     pub(super) fn run(self, steps: &[Step], memory: &Memory, arena: &mut [f32]) {
         match self.0 {
@@ -64,6 +56,9 @@ impl Kernels {
 
 /// A product and a sum, rounded twice or once.
 pub(super) trait Arithmetic {
+    /// Are there registers for the sums of two panels at once?
+    const PAIRS: bool;
+
     /// `a * b + c`.
     fn mul_add(a: f32, b: f32, c: f32) -> f32;
 }
@@ -72,6 +67,8 @@ pub(super) trait Arithmetic {
 pub(super) struct Separate;
 
 impl Arithmetic for Separate {
+    const PAIRS: bool = false;
+
     #[inline(always)]
     fn mul_add(a: f32, b: f32, c: f32) -> f32 {
         a * b + c
@@ -82,6 +79,8 @@ impl Arithmetic for Separate {
 pub(super) struct Fused;
 
 impl Arithmetic for Fused {
+    const PAIRS: bool = true;
+
     #[inline(always)]
     fn mul_add(a: f32, b: f32, c: f32) -> f32 {
         a.mul_add(b, c)

@@ -58,7 +58,7 @@ impl NativeEngine {
 
     /// As [`NativeEngine::compile`], for the instructions given.
     pub fn compile_for(graph: &Graph, inputs: &[TensorInfo], kernels: Kernels) -> Result<Self, CompileError> {
-        let (plan, io) = Plan::compile(graph, inputs, kernels)?;
+        let (plan, io) = Plan::compile(graph, inputs)?;
         let arena = vec![0.0; plan.arena_len];
         Ok(Self { plan, arena, io, kernels })
     }

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use super::compiler::{Compiler, Kind};
 use super::elementwise::Unary;
 use super::error::CompileError;
-use super::kernels::Kernels;
 use super::operators::{OPSET_MAX, OPSET_MIN};
 use super::step::{Action, Memory, Place, Step};
 use super::view::NodeView;
@@ -24,15 +23,11 @@ pub(super) struct Plan {
 
 impl Plan {
     /// Compiles `graph` with its inputs fixed to `inputs`.
-    pub(super) fn compile(
-        graph: &Graph,
-        inputs: &[TensorInfo],
-        kernels: Kernels,
-    ) -> Result<(Self, EngineIo), CompileError> {
+    pub(super) fn compile(graph: &Graph, inputs: &[TensorInfo]) -> Result<(Self, EngineIo), CompileError> {
         if !(OPSET_MIN..=OPSET_MAX).contains(&graph.opset) {
             return Err(CompileError::Opset { found: graph.opset });
         }
-        let mut compiler = Compiler::new(graph, kernels);
+        let mut compiler = Compiler::new(graph);
         for constant in &graph.constants {
             let data = constant.data.clone();
             compiler.define_constant(&constant.name, constant.element, constant.shape.clone(), data)?;
@@ -110,7 +105,7 @@ impl Plan {
         self.steps.iter_mut().for_each(|step| step.action.each_input(&mut keep));
         self.outputs.iter_mut().for_each(keep);
         self.memory.constants.shrink_to_fit();
-        self.memory.lines.shrink_to_fit();
+        self.memory.weights.seal();
     }
 }
 

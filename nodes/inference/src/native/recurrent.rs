@@ -3,8 +3,8 @@
 //! A step writes its outputs and keeps its scratch behind them. The state comes in and goes out as tensors, so an
 //! engine remembers nothing from run to run.
 
-use super::dense::{Dense, Line};
-use super::elementwise::{Unary, unary_in_place};
+use super::dense::{Dense, Weights};
+use super::elementwise::{Unary, unary};
 use super::kernels::Arithmetic;
 use super::step::{Place, copy};
 
@@ -53,7 +53,7 @@ impl Lstm {
     #[inline(always)]
     pub(super) fn run<A: Arithmetic>(
         &self,
-        lines: &[Line],
+        weights: &Weights,
         input: &[f32],
         hidden_start: Option<&[f32]>,
         cell_start: Option<&[f32]>,
@@ -74,17 +74,17 @@ impl Lstm {
             for (sequence, (state, cell)) in states {
                 let at = step * batch + sequence;
                 join(input.get(at * inputs..).unwrap_or(&[]), state, joined, inputs);
-                self.gates.run::<A>(lines, joined, gates);
+                self.gates.run::<A>(weights, joined, gates);
                 let Some((squashed, new)) = gates.split_at_mut_checked(3 * hidden) else { return };
-                unary_in_place::<A>(Unary::Sigmoid, squashed);
-                unary_in_place::<A>(Unary::Tanh, new);
+                unary::<A>(Unary::Sigmoid, squashed);
+                unary::<A>(Unary::Tanh, new);
                 let Some((enter, rest)) = squashed.split_at_checked(hidden) else { return };
                 let Some((leave, forget)) = rest.split_at_checked(hidden) else { return };
                 for (((cell, enter), forget), new) in cell.iter_mut().zip(enter).zip(forget).zip(&*new) {
                     *cell = forget * *cell + enter * new;
                 }
                 copy(cell, state);
-                unary_in_place::<A>(Unary::Tanh, state);
+                unary::<A>(Unary::Tanh, state);
                 for (state, leave) in state.iter_mut().zip(leave) {
                     *state *= leave;
                 }
@@ -117,7 +117,7 @@ impl Gru {
     #[inline(always)]
     pub(super) fn run<A: Arithmetic>(
         &self,
-        lines: &[Line],
+        weights: &Weights,
         input: &[f32],
         hidden_start: Option<&[f32]>,
         out: &mut [f32],
@@ -135,22 +135,22 @@ impl Gru {
             for (sequence, state) in last.chunks_exact_mut(hidden).enumerate() {
                 let at = step * batch + sequence;
                 let from = input.get(at * inputs..(at + 1) * inputs).unwrap_or(&[]);
-                self.from_input.run::<A>(lines, from, gates);
+                self.from_input.run::<A>(weights, from, gates);
                 let Some((both, new)) = gates.split_at_mut_checked(2 * hidden) else { return };
                 let width = self.from_hidden.outputs();
                 let Some(first) = recurrent.get_mut(..width) else { return };
-                self.from_hidden.run::<A>(lines, state, first);
+                self.from_hidden.run::<A>(weights, state, first);
                 let Some((gated, linear)) = recurrent.split_at_mut_checked(2 * hidden) else { return };
                 for (gate, add) in both.iter_mut().zip(gated) {
                     *gate += *add;
                 }
-                unary_in_place::<A>(Unary::Sigmoid, both);
+                unary::<A>(Unary::Sigmoid, both);
                 let Some((update, reset)) = both.split_at_checked(hidden) else { return };
                 if let Some(layer) = &self.from_reset {
                     for ((kept, reset), state) in scratch.iter_mut().zip(reset).zip(&*state) {
                         *kept = reset * state;
                     }
-                    layer.run::<A>(lines, scratch, linear);
+                    layer.run::<A>(weights, scratch, linear);
                     for (new, linear) in new.iter_mut().zip(&*linear) {
                         *new += linear;
                     }
@@ -159,7 +159,7 @@ impl Gru {
                         *new += reset * linear;
                     }
                 }
-                unary_in_place::<A>(Unary::Tanh, new);
+                unary::<A>(Unary::Tanh, new);
                 for ((state, update), new) in state.iter_mut().zip(update).zip(&*new) {
                     *state = (1.0 - update) * new + update * *state;
                 }

@@ -1,6 +1,6 @@
 //! One step of a plan: reads earlier values, writes one stretch of the arena, allocates nothing.
 
-use super::dense::{self, Dense, Line};
+use super::dense::{self, Dense, Weights};
 use super::elementwise::{self, Binary, Lineup, Unary};
 use super::kernels::Arithmetic;
 use super::recurrent::{Gru, Lstm};
@@ -10,7 +10,7 @@ use super::reduce::{self, Axis, LayerNorm, Reduction};
 #[derive(Clone, Debug, Default)]
 pub(super) struct Memory {
     /// Weights of all layers, packed in the order of their use.
-    pub(super) lines: Vec<Line>,
+    pub(super) weights: Weights,
     /// All other constants, in the order of their use.
     pub(super) constants: Vec<f32>,
 }
@@ -169,16 +169,19 @@ impl Step {
         let read = |place: Place| place.read(&memory.constants, below);
         match &self.action {
             Action::Dense { input, layer, then } => {
-                layer.run::<A>(&memory.lines, read(*input), out);
+                layer.run::<A>(&memory.weights, read(*input), out);
                 if let Some(op) = then {
-                    elementwise::unary_in_place::<A>(*op, out);
+                    elementwise::unary::<A>(*op, out);
                 }
             }
             Action::Product { a, b, size } => dense::product::<A>(read(*a), read(*b), *size, out),
             Action::Binary { op, a, b } => {
                 elementwise::binary(*op, (read(a.0), &a.1), (read(b.0), &b.1), out);
             }
-            Action::Unary { op, input } => elementwise::unary::<A>(*op, read(*input), out),
+            Action::Unary { op, input } => {
+                copy(read(*input), out);
+                elementwise::unary::<A>(*op, out);
+            }
             Action::Select { condition, yes, no } => {
                 let (yes, no) = ((read(yes.0), &yes.1), (read(no.0), &no.1));
                 elementwise::select((read(condition.0), &condition.1), yes, no, out);
@@ -202,10 +205,10 @@ impl Step {
             }
             Action::Lstm(cell) => {
                 let (hidden, state) = (cell.hidden_start.map(read), cell.cell_start.map(read));
-                cell.run::<A>(&memory.lines, read(cell.input), hidden, state, out);
+                cell.run::<A>(&memory.weights, read(cell.input), hidden, state, out);
             }
             Action::Gru(cell) => {
-                cell.run::<A>(&memory.lines, read(cell.input), cell.hidden_start.map(read), out);
+                cell.run::<A>(&memory.weights, read(cell.input), cell.hidden_start.map(read), out);
             }
         }
     }

@@ -2,6 +2,8 @@
 mod commands;
 mod guard;
 mod latency;
+mod policy;
+mod policy_model;
 mod record;
 mod tick;
 mod wander;
@@ -19,6 +21,7 @@ pub fn run(args: &cli::Bench) -> Result<ExitCode> {
     match args.what {
         BenchKind::Latency { seconds, json } => latency::run(seconds, json),
         BenchKind::Guard { n, seed, json } => guard::run(n, seed, json),
+        BenchKind::Policy { seconds, json } => policy::run(seconds, json),
         BenchKind::Tick { seconds, json } => tick::run(seconds, json),
     }
 }

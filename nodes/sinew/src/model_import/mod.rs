@@ -60,6 +60,7 @@ pub fn run(args: &ModelImport) -> Result<ExitCode> {
     let work = Work::new(&models, &name)?;
     let outcome = build(&work, &draft, &folder, &listed, &facts, &overrides, &robot_folder)?;
     let installed = work.install(&models)?;
+    let outcome = outcome.named(&work, &manifest);
     report(args, &draft, &manifest, &outcome, &installed);
     Ok(if outcome.golden.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -69,6 +70,14 @@ struct Outcome {
     /// The check's report, or why there are no golden vectors.
     golden: std::result::Result<String, String>,
     engines: Vec<&'static str>,
+}
+
+impl Outcome {
+    /// The report with the manifest's final name instead of the one it had while it was made.
+    fn named(self, work: &Work, manifest: &Path) -> Self {
+        let made = work.path().join(work.manifest()).display().to_string();
+        Self { golden: self.golden.map(|text| text.replace(&made, &manifest.display().to_string())), ..self }
+    }
 }
 
 /// Writes the model into the work folder and proves it there.
@@ -104,7 +113,9 @@ fn build(
     let made_by = "read from the source by another reader than the one that wrote this file";
     let verify = import::verify_section(&file, &sha256_hex(golden.text.as_bytes()), made_by);
     work.write(&work.manifest(), format!("{}{verify}", written.manifest).as_bytes())?;
-    let model = Model::load(&Directory::new(work.path()), &work.manifest())?;
+    let model = Model::load(&Directory::new(work.path()), &work.manifest()).context(
+        "the imported model does not load; where it asks for gain_order: --set joints.gain_order=policy",
+    )?;
     let mut engines = both.to_vec();
     if let Err(error) = NativeEngine::new(&model) {
         engines = vec!["onnxruntime"];
@@ -292,6 +303,7 @@ mod tests {
             default_pos_rad: known(&[0.0, 0.0]),
             kp: known(kp),
             kd: known(&[1.0, 2.0]),
+            unlike_gains: false,
             command_range: None,
             inputs: Vec::new(),
             counters: Vec::new(),

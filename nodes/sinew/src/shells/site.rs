@@ -126,7 +126,8 @@ fn setup(
     scenario: Option<&(Scenario, String)>,
 ) -> Result<Setup> {
     if let Some((scenario, file)) = scenario {
-        let mut setup = Setup::of(scenario, robot, &Models::of(Path::new(file), folder))?;
+        let models = Models::of(Path::new(file), folder);
+        let mut setup = Setup::of_with(scenario, robot, &models, crate::engines::make)?;
         setup.name = name.to_owned();
         setup.engines = Arc::new(AllEngines::default());
         return Ok(setup);
@@ -135,6 +136,7 @@ fn setup(
     let model = params.path("model").unwrap_or_else(walk);
     let (source, manifest) = Directory::of_file(&model)?;
     let mut setup = Setup::new(robot, name, &source, &[manifest])?;
+    setup.make_engine = crate::engines::make;
     let choice = choice(params)?;
     setup.seed = choice.seed.unwrap_or(setup.seed);
     setup.latency_ticks = choice.latency_ticks.unwrap_or(setup.latency_ticks);

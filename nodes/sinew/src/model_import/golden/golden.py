@@ -113,7 +113,9 @@ def main():
     rows = [run_case(policy, rng, case, columns, stand) for case in cases(rng)]
     with open(policy.graph_file, "rb") as file:
         graph_hash = hashlib.sha256(file.read()).hexdigest()
-    head = {"schema": 1, "graph_sha256": graph_hash, "rate_hz": policy.rate_hz, "joints": columns}
+    by_column = lambda values: [float(dict(zip(policy.joints, values))[n]) for n in columns]
+    head = {"schema": 1, "graph_sha256": graph_hash, "rate_hz": policy.rate_hz, "joints": columns,
+            "kp": by_column(policy.kp), "kd": by_column(policy.kd)}
     # One tick a line: a change shows where it is.
     body = ",\n".join(
         f'  {{"name": {json.dumps(row["name"])}, "ticks": [\n'
