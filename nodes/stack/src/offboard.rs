@@ -199,9 +199,8 @@ impl SimulatedOffboard {
         {
             self.under_way.push_back((step + 2 * self.delay_ticks, frame));
         }
-        while let Some((arrival, frame)) =
-            self.under_way.pop_front_if(|(at, _)| *at <= step + self.wait_ticks)
-        {
+        while self.under_way.front().is_some_and(|(at, _)| *at <= step + self.wait_ticks) {
+            let Some((arrival, frame)) = self.under_way.pop_front() else { break };
             // What is refused is counted where it is refused.
             remote.hear(&frame, arrival).ok();
         }

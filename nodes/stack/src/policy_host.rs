@@ -95,7 +95,8 @@ impl PolicyHost {
     /// Answers one robot state with one frame, see [`Slot::step`].
     pub fn step(&mut self, state: &RobotState, now: StepTime) -> PolicyCommand {
         let step = state.header.step;
-        while let Some(swap) = self.swaps.pop_front_if(|swap| swap.step <= step) {
+        while self.swaps.front().is_some_and(|swap| swap.step <= step) {
+            let Some(swap) = self.swaps.pop_front() else { break };
             let begun = swap.incoming.and_then(|incoming| {
                 self.slot.begin_swap(incoming, swap.request).map_err(|refusal| refusal.to_string())
             });

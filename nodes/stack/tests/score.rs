@@ -214,7 +214,7 @@ expect:
     };
     let trace = Trace { steps: (0..3000).map(step).collect() };
     let judge = |trace: &Trace, report: PolicyReport| {
-        Scorer::new(&scenario, PERIOD_NS).policy(report).judge(trace, 0, &[])
+        Scorer::new(&scenario, PERIOD_NS, STAND_M).policy(report).judge(trace, 0, &[])
     };
     let score = judge(&trace, report.clone());
     assert!(score.passed, "{:?}", score.broken);

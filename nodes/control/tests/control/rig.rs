@@ -233,10 +233,10 @@ impl Rig {
 
     /// Armed, damping, the estimator settled.
     pub fn damping() -> Self {
-        Self::new().to_damping()
+        Self::new().into_damping()
     }
 
-    fn to_damping(mut self) -> Self {
+    fn into_damping(mut self) -> Self {
         self.ticks(600);
         self.request(Request::Acquire, 0);
         self.request(Request::Arm, 0);
@@ -245,11 +245,11 @@ impl Rig {
     }
 
     pub fn stand() -> Self {
-        Self::new().to_stand()
+        Self::new().into_stand()
     }
 
-    fn to_stand(self) -> Self {
-        let mut rig = self.to_damping();
+    fn into_stand(self) -> Self {
+        let mut rig = self.into_damping();
         rig.request(Request::StandUp, 0);
         rig.until(RobotMode::Stand);
         rig.ticks(300);
@@ -261,16 +261,16 @@ impl Rig {
     }
 
     pub fn policy_of(thought: Thought) -> Self {
-        Self::new().to_policy(thought)
+        Self::new().into_policy(thought)
     }
 
     /// Follows a policy that declares `degrade`.
     pub fn policy_declaring(degrade: Degrade) -> Self {
-        Self::declaring(degrade).to_policy(standing)
+        Self::declaring(degrade).into_policy(standing)
     }
 
-    fn to_policy(self, thought: Thought) -> Self {
-        let mut rig = self.to_stand();
+    fn into_policy(self, thought: Thought) -> Self {
+        let mut rig = self.into_stand();
         rig.thought = Some(thought);
         rig.request(Request::Policy, 0);
         rig.until(RobotMode::Policy);

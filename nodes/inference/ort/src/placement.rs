@@ -285,7 +285,7 @@ impl Placement {
         ];
         for (what, found_us, allowed, key) in bounds {
             if let Some(allowed_us) = allowed
-                && !(found_us <= allowed_us)
+                && (found_us.is_nan() || found_us > allowed_us)
             {
                 return Err(PlacementError::TooSlow { what, found_us, allowed_us, key });
             }

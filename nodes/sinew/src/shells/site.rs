@@ -132,7 +132,8 @@ fn setup(
         setup.engines = Arc::new(AllEngines::default());
         return Ok(setup);
     }
-    let model = params.path("model").unwrap_or_else(|| folder.join("models/quad_walk.model.toml"));
+    let walk = || folder.join(format!("models/{}_walk.model.toml", robot.name));
+    let model = params.path("model").unwrap_or_else(walk);
     let (source, manifest) = Directory::of_file(&model)?;
     let mut setup = Setup::new(robot, name, &source, &[manifest])?;
     setup.make_engine = crate::engines::make;
