@@ -88,6 +88,14 @@ fn onnxruntime(model: &Model) -> Result<Made, String> {
     Ok(Made { engine: Box::new(engine), placement: Some(placement) })
 }
 
+#[cfg(feature = "tract")]
+fn tract(model: &Model) -> Result<Made, String> {
+    let io = io_of(model);
+    let engine = sinew_inference_tract::TractEngine::new(&model.graph_bytes, &model.external, &io)
+        .map_err(|e| e.to_string())?;
+    Ok(Made { engine: Box::new(engine), placement: None })
+}
+
 #[cfg(not(feature = "tract"))]
 fn tract(model: &Model) -> Result<Made, String> {
     Err(format!(
