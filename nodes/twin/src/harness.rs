@@ -57,7 +57,8 @@ impl Harness {
         let base = physics.base();
         let stands = base.position_m[2] >= self.stood_height_m;
         self.stood_s = if stands { self.stood_s + dt_s } else { 0.0 };
-        if self.stood_s >= STOOD_S {
+        // Once letting go it goes on letting go, whatever becomes of the robot.
+        if self.stood_s >= STOOD_S || self.share < 1.0 {
             self.share = (self.share - dt_s / FADE_S).max(0.0);
         }
         let (force, torque) = self.wrench(&base);

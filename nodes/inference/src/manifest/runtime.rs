@@ -196,9 +196,14 @@ impl Placement {
             Some(entry) => super::joints::names(&entry, "provider")?,
             None => vec!["cpu".to_owned()],
         };
-        let weakest = providers.last().cloned().unwrap_or_default();
         let require = match section.optional("require") {
-            None => weakest,
+            // With several, taking the weakest unasked would be falling back in silence.
+            None if providers.len() > 1 => {
+                let found = format!("nothing, with the providers {}", providers.join(", "));
+                let expected = "`require`: the weakest provider that is good enough";
+                return Err(section.error(found, expected, "say which one it must at least run on"));
+            }
+            None => providers.first().cloned().unwrap_or_default(),
             Some(entry) => {
                 let name = entry.text("one of the providers")?;
                 if !providers.contains(&name) {

@@ -174,6 +174,7 @@ impl Network {
             [("native", "onnxruntime"), ("raw", "onnxruntime"), ("node_native", "node_onnxruntime")]
         {
             let (a, b) = (of(one)?, of(other)?);
+            ensure!(a.iter().chain(&b).all(|v| v.is_finite()), "{}: an output is not finite", self.key);
             let worst = a.iter().zip(&b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
             ensure!(worst < 1e-4, "{}: {one} and {other} differ by {worst}", self.key);
             ensure!(a.iter().any(|v| *v != 0.0), "{}: {one} gives zeros only", self.key);

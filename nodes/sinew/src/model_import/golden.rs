@@ -73,7 +73,9 @@ pub fn make(
     for (name, text) in FILES {
         std::fs::write(scratch.path().join(name), text).map_err(reader)?;
     }
-    let source = copied(listed, scratch.path())?;
+    // Apart from our own files: the source's must not be found by a Python import.
+    let foreign = tempfile::tempdir().map_err(reader)?;
+    let source = copied(listed, foreign.path())?;
     let golden = scratch.path().join("golden.json");
     let facts = scratch.path().join("facts.json");
     let request = json!({
@@ -98,8 +100,8 @@ pub fn make(
 }
 
 /// The listed files, and no others, in a folder of their own: what the importer does not see the reader does not either.
-fn copied(listed: &Listed, scratch: &Path) -> Result<PathBuf, Failure> {
-    let root = scratch.join("source");
+fn copied(listed: &Listed, foreign: &Path) -> Result<PathBuf, Failure> {
+    let root = foreign.join("source");
     for file in &listed.files {
         let to = root.join(file);
         let copied = to.parent().map_or(Ok(()), std::fs::create_dir_all);

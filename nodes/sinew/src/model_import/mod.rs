@@ -59,7 +59,12 @@ pub fn run(args: &ModelImport) -> Result<ExitCode> {
     }
     let work = Work::new(&models, &name)?;
     let outcome = build(&work, &draft, &folder, &listed, &facts, &overrides, &robot_folder)?;
-    let installed = work.install(&models)?;
+    if let Err(reason) = &outcome.golden
+        && manifest.exists()
+    {
+        bail!("no golden vectors: {reason}; {} stays as it is", manifest.display());
+    }
+    let installed = work.install(&models, args.force)?;
     let outcome = outcome.named(&work, &manifest);
     report(args, &draft, &manifest, &outcome, &installed);
     Ok(if outcome.golden.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -231,11 +236,28 @@ impl Work {
         std::fs::write(&path, bytes).with_context(|| path.display().to_string())
     }
 
-    /// Moves all files into `models`, the manifest last.
-    fn install(&self, models: &Path) -> Result<Vec<PathBuf>> {
+    /// Moves all files into `models`, the manifest last. Another file of a name in use stays: only what the manifest
+    /// being replaced by `force` lists, too, is replaced.
+    fn install(&self, models: &Path, force: bool) -> Result<Vec<PathBuf>> {
         let manifest = self.manifest();
         let mut names = folder::names(self.path())?;
         names.sort_by_key(|name| *name == manifest);
+        let old = if force {
+            std::fs::read_to_string(models.join(&manifest)).unwrap_or_default()
+        } else {
+            String::new()
+        };
+        for name in names.iter().filter(|name| **name != manifest) {
+            let there = models.join(name);
+            let same = std::fs::read(&there).ok() == std::fs::read(self.path().join(name)).ok();
+            if there.exists() && !same && !old.contains(&format!("\"{name}\"")) {
+                bail!(
+                    "{} exists and is another file, which a model may rely on; import into another folder with --out, \
+                     or move it away",
+                    there.display()
+                );
+            }
+        }
         let mut installed = Vec::new();
         for name in names {
             let to = models.join(&name);

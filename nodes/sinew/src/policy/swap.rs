@@ -33,6 +33,7 @@ pub fn run(args: &cli::PolicySwap) -> Result<ExitCode> {
         blend_s: args.blend_s,
         max_difference_rad: args.max_difference_rad,
     };
+    ask.check()?;
     // A robot that is slower than real time takes longer; it is asked to be no slower than a tenth.
     let patience_s = LOAD_S + 10.0 * (args.shadow_ticks as f64 * 2e-3 + args.blend_s);
     let replies = session

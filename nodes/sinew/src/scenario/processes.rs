@@ -340,8 +340,13 @@ impl<'a> Harness<'a> {
             step.faults = known.faults;
         }
         let twin = self.result("twin").context("twin left no result")?;
-        let report: PolicyReport =
-            self.result("policy").and_then(|r| serde_json::from_value(r).ok()).unwrap_or_default();
+        let report: PolicyReport = match self.result("policy") {
+            Some(report) => serde_json::from_value(report).context("the policy's result")?,
+            None if self.was_killed("policy") || self.loaded.scenario.policies.is_empty() => {
+                PolicyReport::default()
+            }
+            None => bail!("policy left no result"),
+        };
         let scorer = scorer.policy(report);
         let bridge = self.result("bridge").unwrap_or_default();
         let refusals: Vec<String> = bridge["refusals"]

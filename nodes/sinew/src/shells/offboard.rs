@@ -106,12 +106,14 @@ impl OffboardLink {
     /// Parameters that do not fit, or a session that cannot be had.
     pub fn of(site: &NodeSite, host: &mut PolicyHost) -> Result<Option<Self>> {
         let Some(endpoint) = site.params.optional("offboard") else { return Ok(None) };
-        let latency_ticks = site.setup.plan().policy.latency_ticks;
+        let timing = site.setup.plan().policy;
         let wait_ticks: u64 = site.params.number("offboard_wait_ticks", 0)?;
+        // One state is waited for at a time, and its frame has to be there when control takes it.
+        let (latency_ticks, decimation) = (timing.latency_ticks, timing.decimation);
         anyhow::ensure!(
-            wait_ticks < latency_ticks,
-            "parameter offboard_wait_ticks: expected below the policy's latency of {latency_ticks} ticks, \
-             found {wait_ticks}; raise latency_ticks for every node"
+            wait_ticks < latency_ticks.min(decimation),
+            "parameter offboard_wait_ticks: expected below the policy's latency of {latency_ticks} ticks and its \
+             {decimation} ticks from run to run, found {wait_ticks}; raise latency_ticks for every node, or wait less"
         );
         anyhow::ensure!(
             site.scenario.is_none(),

@@ -89,6 +89,9 @@ impl Loop<'_> {
         match &mut self.link {
             Some(link) if active => {
                 link.send(&state, self.host.slot());
+                if link.wait_ticks() == 0 {
+                    return self.answer(&state);
+                }
                 self.held = Some(state);
                 Ok(())
             }

@@ -3,13 +3,14 @@
 //! ```text
 //!  query ─▶ loader thread: read, verify, build ─▶ policy loop: shadow run, blend ─▶ answer
 //! ```
-//! The loop itself never waits for any of it. The same desk answers what the process has counted so far.
+//! Between two frames the loop only begins and ends a swap, and answers: a few hundred bytes each. The same desk tells
+//! what the process has counted so far.
 use anyhow::{Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
 use sinew_inference::{Directory, Model};
 use sinew_policy::{Policy, SwapRequest};
 use sinew_rt::fast_path::FastPath;
-use sinew_stack::{PolicyHost, Setup, SwapReport};
+use sinew_stack::{PolicyHost, SwapReport};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::Scope;
@@ -35,6 +36,29 @@ pub struct SwapAsk {
     pub shadow_ticks: u64,
     pub blend_s: f64,
     pub max_difference_rad: f32,
+}
+
+impl SwapAsk {
+    /// # Errors
+    /// A value outside the ranges of a scenario's `swap` event.
+    pub fn check(&self) -> Result<()> {
+        anyhow::ensure!(
+            (1..=1_000_000).contains(&self.shadow_ticks),
+            "shadow ticks: found {}, expected 1 to 1000000",
+            self.shadow_ticks
+        );
+        anyhow::ensure!(
+            (0.0..=60.0).contains(&self.blend_s),
+            "blend: found {} s, expected 0 to 60",
+            self.blend_s
+        );
+        anyhow::ensure!(
+            self.max_difference_rad > 0.0 && self.max_difference_rad.is_finite(),
+            "largest difference: found {} rad, expected above zero",
+            self.max_difference_rad
+        );
+        Ok(())
+    }
 }
 
 /// A query on its way to the loader, or a policy that nobody needs any more.
@@ -72,7 +96,7 @@ impl SwapDesk {
         let (errands, incoming) = channel();
         let (finished, loaded) = channel();
         let scripted = site.scenario.is_some();
-        scope.spawn(move || load_all(&site.setup, scripted, &incoming, &finished));
+        scope.spawn(move || load_all(site, scripted, &incoming, &finished));
         let asks = errands.clone();
         // Loader and loop live as long as the queryables: what cannot be handed on is nobody's loss.
         let swaps = declare(session, SWAP, move |query| drop(asks.send(Errand::Load(query))))?;
@@ -83,16 +107,17 @@ impl SwapDesk {
 
     /// Between two frames: begins what is loaded, answers what has ended.
     pub fn attend(&mut self, host: &mut PolicyHost) {
+        // What has ended is answered before anything begins: each query gets its own outcome.
+        if let Some(report) = host.take_swap_news()
+            && let Some(query) = self.open.take()
+        {
+            answer(&query, &report);
+        }
         if let Ok(Loaded { query, policy, request }) = self.loaded.try_recv() {
             match host.slot().begin_swap(policy, request) {
                 Ok(()) => self.open = Some(query),
                 Err(refusal) => answer(&query, &SwapReport::refused(&refusal.to_string())),
             }
-        }
-        if let Some(report) = host.take_swap_news()
-            && let Some(query) = self.open.take()
-        {
-            answer(&query, &report);
         }
         if let Some(retired) = host.slot().take_retired()
             && let Some(errands) = &self.errands
@@ -140,11 +165,11 @@ fn answer<T: Serialize>(query: &Query, report: &T) {
 }
 
 /// The loader thread: until nobody can ask any more.
-fn load_all(setup: &Setup, scripted: bool, errands: &Receiver<Errand>, finished: &Sender<Loaded>) {
+fn load_all(site: &NodeSite, scripted: bool, errands: &Receiver<Errand>, finished: &Sender<Loaded>) {
     while let Ok(errand) = errands.recv() {
         match errand {
             Errand::Drop(policy) => drop(policy),
-            Errand::Load(query) => match load(setup, scripted, &query) {
+            Errand::Load(query) => match load(site, scripted, &query) {
                 Ok((policy, request)) => {
                     // The loop is gone: nobody waits for the answer either.
                     finished.send(Loaded { query, policy, request }).ok();
@@ -155,15 +180,17 @@ fn load_all(setup: &Setup, scripted: bool, errands: &Receiver<Errand>, finished:
     }
 }
 
-fn load(setup: &Setup, scripted: bool, query: &Query) -> Result<(Policy, SwapRequest)> {
+fn load(site: &NodeSite, scripted: bool, query: &Query) -> Result<(Policy, SwapRequest)> {
     if scripted {
         bail!("a scenario decides about its policies; write an event of kind `swap` into it");
     }
     let payload = query.payload().map(|p| p.to_bytes()).unwrap_or_default();
     let ask: SwapAsk = serde_json::from_slice(&payload)?;
+    ask.check()?;
+    let setup = &site.setup;
     let (source, manifest) = Directory::of_file(&ask.model)?;
     let model = Model::load(&source, &manifest)?;
-    let policy = setup.policy_of(&model, NUMBER, 0)?;
+    let policy = setup.policy_of(&model, NUMBER, site.boot_id)?;
     let period_s = setup.robot.period_ns as f64 * 1e-9;
     let runs = |ticks: u64| u32::try_from(ticks.div_ceil(policy.decimation())).unwrap_or(u32::MAX);
     let request = SwapRequest {

@@ -107,6 +107,12 @@ pub fn fetch(dir: &Path) -> Result<PathBuf, FetchError> {
     Ok(library)
 }
 
+/// Whether these are the bytes of the version this room is tested with.
+pub(crate) fn is_pinned(library: &Path) -> bool {
+    let pin = PINS.iter().find(|p| p.arch == std::env::consts::ARCH);
+    pin.is_some_and(|pin| check_hash(library, pin.library).is_ok())
+}
+
 fn fetch_into(work: &Path, pin: &Pin) -> Result<PathBuf, FetchError> {
     let requirements = work.join("requirements.txt");
     let text = format!("mujoco=={VERSION} --hash=sha256:{}\n", pin.wheel);

@@ -1,6 +1,6 @@
 //! From the places of this machine to an opened library.
 
-use crate::fetch::{FetchError, fetch};
+use crate::fetch::{FetchError, fetch, is_pinned};
 use crate::library::Library;
 use crate::places::{NotFound, Places};
 
@@ -37,14 +37,17 @@ pub enum OpenError {
     },
 }
 
-/// Opens the first library found in `places`; fetches one when there is none and none was named.
+/// Opens the library that was named, or the pinned one; fetches that when it is nowhere or has other bytes.
 ///
 /// # Errors
 /// [`OpenError`]; a library that was named is never replaced by another.
 pub fn find_or_fetch(places: &Places) -> Result<Library, OpenError> {
     match (places.find(), &places.runtime_dir) {
-        (Ok(path), _) => Library::open(&path),
-        (Err(_), Some(dir)) if places.named().is_none() => Library::open(&fetch(dir)?),
+        (Ok(path), _) if places.named().is_some() || is_pinned(&path) => Library::open(&path),
+        (_, Some(dir)) if places.named().is_none() => Library::open(&fetch(dir)?),
         (Err(error), _) => Err(error.into()),
+        (Ok(path), _) => {
+            Err(NotFound { tried: vec![format!("{} (not the pinned bytes)", path.display())] }.into())
+        }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::fetch::VERSION;
+
 /// Environment variable that names a library; nothing else is tried then.
 pub const ENVIRONMENT: &str = "SINEW_MUJOCO";
 
@@ -49,7 +51,7 @@ impl Places {
         self.explicit.as_deref().or(self.environment.as_deref())
     }
 
-    /// The first library found.
+    /// The library that was named; else the first of the pinned version.
     ///
     /// # Errors
     /// [`NotFound`] with every place looked at.
@@ -65,30 +67,14 @@ impl Places {
         });
         let mut tried = Vec::new();
         for folder in self.runtime_dir.iter().cloned().chain(python) {
-            if let Some(library) = newest_in(&folder) {
+            let library = folder.join(format!("{LIBRARY}.{VERSION}"));
+            if library.is_file() {
                 return Ok(library);
             }
             tried.push(folder.display().to_string());
         }
         Err(NotFound { tried })
     }
-}
-
-/// The library in `folder`: the one without a version, else the newest.
-fn newest_in(folder: &Path) -> Option<PathBuf> {
-    let plain = folder.join(LIBRARY);
-    if plain.is_file() {
-        return Some(plain);
-    }
-    let mut found = sorted_entries(folder, |name| version(name).is_some());
-    found.sort_by_key(|path| path.file_name().and_then(|n| n.to_str()).and_then(version));
-    found.pop()
-}
-
-/// Numbers behind `libmujoco.so.`.
-fn version(name: &str) -> Option<Vec<u32>> {
-    let numbers = name.strip_prefix(LIBRARY)?.strip_prefix('.')?;
-    numbers.split('.').map(|n| n.parse().ok()).collect()
 }
 
 /// Entries of a folder whose name fits, sorted by name.
@@ -112,18 +98,20 @@ mod tests {
     }
 
     #[test]
-    fn places_are_tried_in_order_and_the_newest_version_wins() {
+    fn places_are_tried_in_order_and_only_the_pinned_version_counts() {
         let dir = tempfile::tempdir().unwrap();
         let at = |p: &str| dir.path().join(p);
         let mut places =
             Places { runtime_dir: Some(at("state")), virtual_env: Some(at("venv")), ..Places::default() };
         let error = places.find().unwrap_err();
         assert_eq!(error.tried.len(), 1);
-        let in_venv = touch(at("venv/lib/python3.11/site-packages/mujoco/libmujoco.so.3.9.0"));
+        // Another version changes what a run gives: it is taken only when named.
+        touch(at("venv/lib/python3.11/site-packages/mujoco/libmujoco.so.3.9.0"));
+        touch(at("state/libmujoco.so"));
+        assert!(places.find().is_err());
+        let in_venv = touch(at("venv/lib/python3.11/site-packages/mujoco/libmujoco.so.3.17.0"));
         assert_eq!(places.find().unwrap(), in_venv);
-        touch(at("state/libmujoco.so.3.9.0"));
         let fetched = touch(at("state/libmujoco.so.3.17.0"));
-        touch(at("state/libmujoco.so.sha"));
         assert_eq!(places.find().unwrap(), fetched);
         let mine = touch(at("mine.so"));
         places.environment = Some(mine.clone());

@@ -353,16 +353,23 @@ pub(super) fn constant(graph: &Graph, tensor: &str) -> Option<Vec<f64>> {
         ConstantData::F32(values) => Some(values.iter().map(|v| f64::from(*v)).collect()),
         ConstantData::I64(_) => None,
     };
-    if let Some(found) = graph.constants.iter().find(|c| c.name == tensor) {
-        return values(found);
+    let mut tensor = tensor;
+    // A file may hold a ring of nodes: no chain is longer than there are nodes.
+    for _ in 0..=graph.nodes.len() {
+        if let Some(found) = graph.constants.iter().find(|c| c.name == tensor) {
+            return values(found);
+        }
+        let node = graph.nodes.iter().find(|n| n.outputs.iter().any(|o| o == tensor))?;
+        match node.op.as_str() {
+            "Constant" => {
+                return node.attributes.iter().find_map(|a| match &a.value {
+                    AttributeValue::Tensor(c) => values(c),
+                    _ => None,
+                });
+            }
+            "Identity" | "Reshape" | "Unsqueeze" | "Squeeze" | "Flatten" => tensor = node.inputs.first()?,
+            _ => return None,
+        }
     }
-    let node = graph.nodes.iter().find(|n| n.outputs.iter().any(|o| o == tensor))?;
-    match node.op.as_str() {
-        "Constant" => node.attributes.iter().find_map(|a| match &a.value {
-            AttributeValue::Tensor(c) => values(c),
-            _ => None,
-        }),
-        "Identity" | "Reshape" | "Unsqueeze" | "Squeeze" | "Flatten" => constant(graph, node.inputs.first()?),
-        _ => None,
-    }
+    None
 }
