@@ -304,6 +304,7 @@ fn each_mistake_is_named_with_its_line_and_a_way_out() {
             "input[0].term[3].kind",
             &["state/contact\"", "spelling"],
         ),
+        ("require = \"cuda\"\n", "", "runtime", &["tensorrt, cuda, cpu", "weakest provider"]),
         ("kind = \"ignore\"", "kind = \"kp\"", "output[1].kind", &["gains", "[joints]"]),
         ("kind = \"ignore\"", "kind = \"target/body/velocity\"", "output[1].kind", &["only joints"]),
         ("source = \"gaussian\"", "source = \"text\"", "input[3].source", &["neither texts nor images"]),

@@ -19,7 +19,7 @@
 //! misses_max = 2          # that many in a row end the policy
 //! engine = ["native", "onnxruntime"]   # in order of preference
 //! providers = ["cuda", "cpu"]          # likewise, for engines that have them
-//! require = "cpu"         # the weakest provider allowed
+//! require = "cpu"         # the weakest provider allowed; to be said where there are several
 //! [safety]                # see Safety
 //! max_action_jump = 0.6   # rad per run
 //! fallback = "stand"      # or damp
