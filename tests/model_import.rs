@@ -172,3 +172,33 @@ fn pointers_other_joints_and_names_taken_are_refused() {
     assert!(!output.status.success() && text(&output).contains("--force"), "{}", text(&output));
     assert_eq!(std::fs::read_to_string(models.join("quad_unitree.model.toml")).unwrap(), "taken");
 }
+
+#[test]
+fn nothing_of_the_source_is_executed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (source, marker) = (dir.path().join("quad_leapp"), dir.path().join("ran"));
+    copy(&fixture("quad_leapp"), &source);
+    let planted = format!("open({:?}, 'w').close()\n", marker.display().to_string());
+    for name in ["__init__.py", "source.py", "numpy.py"] {
+        std::fs::write(source.join(name), &planted).unwrap();
+    }
+    let output = import(&source, &dir.path().join("models"), &[]);
+    assert!(output.status.success(), "{}", text(&output));
+    assert!(!marker.exists(), "a file of the source was run");
+}
+
+#[test]
+fn a_file_of_another_model_is_never_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    let models = dir.path().join("models");
+    std::fs::create_dir_all(&models).unwrap();
+    let theirs = models.join("quad_leapp.onnx");
+    std::fs::write(&theirs, b"another model's weights").unwrap();
+    for more in [vec![], vec!["--force".to_owned()]] {
+        let output = import(&fixture("quad_leapp"), &models, &more);
+        assert!(!output.status.success());
+        assert!(text(&output).contains("is another file"), "{}", text(&output));
+        assert_eq!(std::fs::read(&theirs).unwrap(), b"another model's weights");
+        assert_eq!(left_in(&models), [theirs.clone()]);
+    }
+}
