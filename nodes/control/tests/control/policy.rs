@@ -200,7 +200,7 @@ fn misses_lead_where_the_policy_declares() {
         (2, OnMiss::Hold, Fallback::Stand, 11..=23, RobotMode::Stand, Fault::PolicyLost),
         (2, OnMiss::Hold, Fallback::Damp, 11..=23, RobotMode::Damping, Fault::PolicyLost),
         (5, OnMiss::Damp, Fallback::Stand, 41..=53, RobotMode::Stand, Fault::PolicyLost),
-        (12, OnMiss::Hold, Fallback::Stand, 111..=123, RobotMode::Stand, Fault::PolicyLost),
+        (10, OnMiss::Hold, Fallback::Stand, 91..=103, RobotMode::Stand, Fault::PolicyLost),
         (5, OnMiss::Fault, Fallback::Stand, 1..=13, RobotMode::Stand, Fault::PolicyFault),
         (5, OnMiss::Fault, Fallback::Damp, 1..=13, RobotMode::Damping, Fault::PolicyFault),
     ] {

@@ -1,5 +1,5 @@
 //! The robot's states, tick by tick.
-use sinew_control::Control;
+use sinew_control::{Control, Degrade};
 use sinew_guard::Fault;
 use sinew_wire::{Intent, LeaseRefusal, LinkState, Request, RobotMode, Source};
 
@@ -284,6 +284,37 @@ fn a_configuration_that_cannot_work_is_refused() {
         spoil(&mut config);
         let error = Control::new(config).err().unwrap().to_string();
         assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn a_policy_may_be_missing_for_a_fifth_of_a_second_at_most() {
+    let robot = Rig::new().robot;
+    // Runs of 20 ms.
+    for (misses_max, decimation, expected) in [
+        (10, 10, None),
+        (
+            11,
+            10,
+            Some("policy 1: misses_max: 11 missed runs are 220 ms without a new target, allowed are 200 ms"),
+        ),
+        (1000, 10, Some("20000 ms")),
+        (u32::MAX, u64::MAX, Some("policy 1: misses_max")),
+        // What is not declared is bounded all the same.
+        (2, 50, None),
+        (2, 51, Some("204 ms")),
+    ] {
+        let mut config = config(&robot);
+        config.policies[1].decimation = decimation;
+        if misses_max != Degrade::default().misses_max {
+            config.degrades = vec![Degrade::default(), Degrade { misses_max, ..Degrade::default() }];
+        }
+        let error = Control::new(config).err().map(|e| e.to_string());
+        match (expected, &error) {
+            (None, None) => {}
+            (Some(expected), Some(error)) => assert!(error.contains(expected), "{error}"),
+            _ => panic!("{misses_max} of {decimation} ticks: {error:?}"),
+        }
     }
 }
 
