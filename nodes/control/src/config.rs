@@ -89,6 +89,11 @@ pub enum ConfigError {
     #[error("policy {policy}: {field} must be at least 1")]
     Policy { policy: usize, field: &'static str },
     #[error(
+        "policy {policy}: latency_ticks: found {found}, allowed are {allowed} for runs every {decimation} ticks, \
+         of whose outputs no more can wait at once; lower latency_ticks or rate_hz"
+    )]
+    Latency { policy: usize, found: u64, allowed: u64, decimation: u64 },
+    #[error(
         "policy {policy}: misses_max: {found} missed runs are {found_ms} ms without a new target, allowed are \
          {allowed_ms} ms; lower misses_max or raise rate_hz in the policy's manifest"
     )]
@@ -167,6 +172,10 @@ impl ControlConfig {
                 if value == 0 {
                     return Err(ConfigError::Policy { policy, field });
                 }
+            }
+            let (found, allowed) = (timing.latency_ticks, timing.latency_ticks_max());
+            if found > allowed {
+                return Err(ConfigError::Latency { policy, found, allowed, decimation: timing.decimation });
             }
         }
         if let Some(policy) = self.degrades.iter().position(|d| d.misses_max == 0) {

@@ -1,5 +1,5 @@
 //! The robot's states, tick by tick.
-use sinew_control::{Control, Degrade};
+use sinew_control::{Control, Degrade, PolicyTiming};
 use sinew_guard::Fault;
 use sinew_wire::{Intent, LeaseRefusal, LinkState, Request, RobotMode, Source};
 
@@ -276,6 +276,10 @@ fn a_configuration_that_cannot_work_is_refused() {
         ("postures.stand", |c| c.stand_posture_rad.truncate(11)),
         ("legs", |c| c.legs.clear()),
         ("policy 1: latency_ticks", |c| c.policies[1].latency_ticks = 0),
+        ("policy 1: latency_ticks: found 71, allowed are 70", |c| c.policies[1].latency_ticks = 71),
+        ("policy 0: latency_ticks: found 8, allowed are 7", |c| {
+            c.policies[0] = PolicyTiming { decimation: 1, latency_ticks: 8 };
+        }),
         ("policy 0: decimation", |c| c.policies[0].decimation = 0),
         ("limits", |c| c.limits.joints[0].tau_max_nm = 99.0),
     ];
