@@ -94,6 +94,7 @@ fn launch_arguments_and_files() {
     refused(&["up", "robto:=a"], &["robto"]);
     refused(&["up", "seed"], &["seed", ":="]);
     refused(&["up", "engine:=bullet"], &["engine", "bullet", "mujoco"]);
+    refused(&["up", "latency_ticks:=101"], &["latency_ticks", "0 to 100", "101"]);
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("wrong.launch.xml");
     std::fs::write(&file, "<launch>\n  <nod pkg=\"sinew\"/>\n</launch>\n").unwrap();

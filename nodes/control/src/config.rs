@@ -4,7 +4,7 @@ use sinew_robot::{Leg, OnLoss, Robot};
 use sinew_wire::robot_id;
 
 use crate::arbiter::MotionSource;
-use crate::degrade::Degrade;
+use crate::degrade::{Degrade, MISSED_MAX_NS};
 pub use crate::policy_slots::PolicyTiming;
 
 /// Gains of standing and of the moves to and from it.
@@ -88,6 +88,16 @@ pub enum ConfigError {
     Limits(String),
     #[error("policy {policy}: {field} must be at least 1")]
     Policy { policy: usize, field: &'static str },
+    #[error(
+        "policy {policy}: latency_ticks: found {found}, allowed are {allowed} for runs every {decimation} ticks, \
+         of whose outputs no more can wait at once; lower latency_ticks or rate_hz"
+    )]
+    Latency { policy: usize, found: u64, allowed: u64, decimation: u64 },
+    #[error(
+        "policy {policy}: misses_max: {found} missed runs are {found_ms} ms without a new target, allowed are \
+         {allowed_ms} ms; lower misses_max or raise rate_hz in the policy's manifest"
+    )]
+    Misses { policy: usize, found: u32, found_ms: u64, allowed_ms: u64 },
 }
 
 impl ControlConfig {
@@ -163,10 +173,28 @@ impl ControlConfig {
                     return Err(ConfigError::Policy { policy, field });
                 }
             }
+            let (found, allowed) = (timing.latency_ticks, timing.latency_ticks_max());
+            if found > allowed {
+                return Err(ConfigError::Latency { policy, found, allowed, decimation: timing.decimation });
+            }
         }
         if let Some(policy) = self.degrades.iter().position(|d| d.misses_max == 0) {
             return Err(ConfigError::Policy { policy, field: "misses_max" });
         }
+        for (policy, timing) in self.policies.iter().enumerate() {
+            let found = self.degrade(policy).misses_max;
+            let run_ns = timing.decimation.saturating_mul(self.limits.timing.period_ns);
+            let found_ns = run_ns.saturating_mul(u64::from(found));
+            if found_ns > MISSED_MAX_NS {
+                let [found_ms, allowed_ms] = [found_ns, MISSED_MAX_NS].map(|ns| ns.div_ceil(1_000_000));
+                return Err(ConfigError::Misses { policy, found, found_ms, allowed_ms });
+            }
+        }
         self.limits.check().map_err(|e| ConfigError::Limits(e.to_string()))
+    }
+
+    /// What `policy` declares for missed outputs.
+    pub(crate) fn degrade(&self, policy: usize) -> Degrade {
+        self.degrades.get(policy).copied().unwrap_or_default()
     }
 }

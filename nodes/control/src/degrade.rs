@@ -5,7 +5,11 @@
 //! | below `misses_max` | the last target stays | joints damped until the next output | fault, and the fallback |
 //! | `misses_max` | lost, and the fallback | lost, and the fallback | fault, and the fallback |
 //!
-//! The fallback is Stand or Damping; of all of it only the numbers may be declared, not that there is an end.
+//! The fallback is Stand or Damping; of all of it only the numbers may be declared, not that there is an end: it comes
+//! within [`MISSED_MAX_NS`], or control does not start.
+
+/// Longest time without a new target that a policy may declare (`misses_max` of its runs), ns.
+pub const MISSED_MAX_NS: u64 = 200_000_000;
 
 /// What one missed output does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

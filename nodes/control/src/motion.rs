@@ -36,6 +36,8 @@ pub struct Motion {
     /// What was sent last, to blend from.
     last: ArrayVec<JointCommand, MAX_JOINTS>,
     from: ArrayVec<JointCommand, MAX_JOINTS>,
+    /// Where the joints were when this state began, rad: what a policy leaves alone stays there.
+    hold_rad: ArrayVec<f32, MAX_JOINTS>,
     /// The policy's joints are damped until its next output.
     damped: bool,
 }
@@ -59,6 +61,7 @@ impl Motion {
             blend: Blend::done(),
             last: ArrayVec::new(),
             from: ArrayVec::new(),
+            hold_rad: ArrayVec::new(),
             damped: false,
         }
     }
@@ -91,6 +94,7 @@ impl Motion {
         self.phase = Phase::Go;
         self.damped = false;
         self.from = self.last.clone();
+        self.hold_rad = from.iter().map(|q_rad| *q_rad as f32).collect();
         self.blend = match (before, next) {
             (_, RobotMode::Policy) => Blend::over(POLICY_BLEND_S),
             // The travel ends in Stand's own posture.
@@ -203,20 +207,17 @@ impl Motion {
         }
     }
 
-    /// A joint that the policy leaves alone is held where it was when the policy began.
+    /// A joint that the policy leaves alone is held where it was when the policy began, through damped misses too.
     fn held(&self, config: &ControlConfig, joint: usize, target: &JointCommand) -> JointCommand {
+        let left_alone = self.hold_rad.get(joint).filter(|_| target.mode() == JointMode::Disabled);
         if self.damped {
             // An impedance without stiffness, so that it can be blended from.
             let kd = config.limits.joints.get(joint).map_or(target.kd, |l| l.safe_command().kd);
-            return JointCommand::impedance(target.q_rad, 0.0, 0.0, 0.0, kd);
+            return JointCommand::impedance(*left_alone.unwrap_or(&target.q_rad), 0.0, 0.0, 0.0, kd);
         }
-        match self.from.get(joint) {
-            Some(from) if target.mode() == JointMode::Disabled => {
-                let (kp, kd) = (config.stand.kp as f32, config.stand.kd as f32);
-                JointCommand::impedance(from.q_rad, 0.0, 0.0, kp, kd)
-            }
-            _ => *target,
-        }
+        left_alone.map_or(*target, |q_rad| {
+            JointCommand::impedance(*q_rad, 0.0, 0.0, config.stand.kp as f32, config.stand.kd as f32)
+        })
     }
 
     /// The travel's waypoint with stand gains, carrying `load` of the weight.

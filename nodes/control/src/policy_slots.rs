@@ -16,6 +16,14 @@ pub struct PolicyTiming {
     pub latency_ticks: u64,
 }
 
+impl PolicyTiming {
+    /// Longest latency whose outputs, one per `decimation` and the one that is due, can all wait, in ticks.
+    #[must_use]
+    pub const fn latency_ticks_max(&self) -> u64 {
+        self.decimation.saturating_mul(WAITING as u64 - 1)
+    }
+}
+
 /// What became of the policy in this tick.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PolicyNews {

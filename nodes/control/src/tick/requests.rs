@@ -90,7 +90,7 @@ impl Control {
         }
         self.active_policy = Some(policy);
         self.activation = self.activation.wrapping_add(1);
-        let degrade = self.config.degrades.get(usize::from(policy)).copied().unwrap_or_default();
+        let degrade = self.config.degrade(usize::from(policy));
         self.slots.activate(policy, self.activation, *timing, degrade, state.header.step);
     }
 }

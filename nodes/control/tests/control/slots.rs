@@ -115,6 +115,24 @@ fn an_unusable_output_is_a_fault_and_changes_nothing() {
     }
 }
 
+/// Misses of a policy whose every output is there in the tick it was computed from.
+fn misses_at(latency_ticks: u64) -> u32 {
+    let mut slots = PolicySlots::new(ROBOT);
+    slots.activate(0, 1, PolicyTiming { latency_ticks, ..TIMING }, Degrade::default(), 0);
+    for step in 0..400 {
+        let arrived: &[PolicyCommand] = if step % 10 == 0 { &[output(step, 0.1)] } else { &[] };
+        slots.step(step, 2, arrived);
+    }
+    slots.misses()
+}
+
+#[test]
+fn at_the_longest_latency_no_output_is_lost_and_beyond_it_some_are() {
+    let most = TIMING.latency_ticks_max();
+    assert_eq!((most, misses_at(most)), (70, 0));
+    assert!(misses_at(most + TIMING.decimation) > 0, "the bound is needed");
+}
+
 #[test]
 fn a_tick_lost_with_its_state_is_made_up_for() {
     let mut slots = active();

@@ -1,5 +1,5 @@
 //! The robot's states, tick by tick.
-use sinew_control::Control;
+use sinew_control::{Control, Degrade, PolicyTiming};
 use sinew_guard::Fault;
 use sinew_wire::{Intent, LeaseRefusal, LinkState, Request, RobotMode, Source};
 
@@ -276,6 +276,10 @@ fn a_configuration_that_cannot_work_is_refused() {
         ("postures.stand", |c| c.stand_posture_rad.truncate(11)),
         ("legs", |c| c.legs.clear()),
         ("policy 1: latency_ticks", |c| c.policies[1].latency_ticks = 0),
+        ("policy 1: latency_ticks: found 71, allowed are 70", |c| c.policies[1].latency_ticks = 71),
+        ("policy 0: latency_ticks: found 8, allowed are 7", |c| {
+            c.policies[0] = PolicyTiming { decimation: 1, latency_ticks: 8 };
+        }),
         ("policy 0: decimation", |c| c.policies[0].decimation = 0),
         ("limits", |c| c.limits.joints[0].tau_max_nm = 99.0),
     ];
@@ -284,6 +288,37 @@ fn a_configuration_that_cannot_work_is_refused() {
         spoil(&mut config);
         let error = Control::new(config).err().unwrap().to_string();
         assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn a_policy_may_be_missing_for_a_fifth_of_a_second_at_most() {
+    let robot = Rig::new().robot;
+    // Runs of 20 ms.
+    for (misses_max, decimation, expected) in [
+        (10, 10, None),
+        (
+            11,
+            10,
+            Some("policy 1: misses_max: 11 missed runs are 220 ms without a new target, allowed are 200 ms"),
+        ),
+        (1000, 10, Some("20000 ms")),
+        (u32::MAX, u64::MAX, Some("policy 1: misses_max")),
+        // What is not declared is bounded all the same.
+        (2, 50, None),
+        (2, 51, Some("204 ms")),
+    ] {
+        let mut config = config(&robot);
+        config.policies[1].decimation = decimation;
+        if misses_max != Degrade::default().misses_max {
+            config.degrades = vec![Degrade::default(), Degrade { misses_max, ..Degrade::default() }];
+        }
+        let error = Control::new(config).err().map(|e| e.to_string());
+        match (expected, &error) {
+            (None, None) => {}
+            (Some(expected), Some(error)) => assert!(error.contains(expected), "{error}"),
+            _ => panic!("{misses_max} of {decimation} ticks: {error:?}"),
+        }
     }
 }
 

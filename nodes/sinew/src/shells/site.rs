@@ -19,6 +19,9 @@ use crate::physics_engines::AllEngines;
 /// Value of the parameter `engine` for a robot that stands still by itself, in no physics.
 pub const NO_ENGINE: &str = "none";
 
+/// Largest value of the parameter `latency_ticks`, as in a scenario file.
+const LATENCY_TICKS_MAX: u64 = 100;
+
 /// A node's surroundings.
 #[derive(Debug)]
 pub struct NodeSite {
@@ -159,11 +162,18 @@ fn choice(params: &Params) -> Result<Choice> {
             ),
         },
     };
+    let latency_ticks: Option<u64> = some("latency_ticks")?;
+    if let Some(found) = latency_ticks {
+        ensure!(
+            found <= LATENCY_TICKS_MAX,
+            "parameter latency_ticks: expected 0 to {LATENCY_TICKS_MAX}, found {found}"
+        );
+    }
     Ok(Choice {
         robot: params.optional("scenario_robot").map(str::to_owned),
         engine,
         seed: some("seed")?,
-        latency_ticks: some("latency_ticks")?,
+        latency_ticks,
         solver_iterations: some("solver_iterations")?.map(|n| n as usize),
     })
 }
