@@ -110,7 +110,12 @@ impl Motion {
             }
             RobotMode::Stand if before == RobotMode::Policy => {
                 self.stand.reset();
-                self.travel.begin(measured(state), self.stand.posture_rad(), CATCH_SPEED_RAD_S, config.catch_s);
+                self.travel.begin(
+                    measured(state),
+                    self.stand.posture_rad(),
+                    CATCH_SPEED_RAD_S,
+                    config.catch_s,
+                );
             }
             RobotMode::LieDown => {
                 self.travel.begin(from.into_iter(), lie, speed, config.lie_down_s);
