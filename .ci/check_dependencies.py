@@ -35,6 +35,7 @@ ROOMS = {
         "sinew-inference", "sinew-policy", "sinew-robot", "sinew-twin", "sinew-wire",
     }),
     "sinew-inference-ort": (EDGE, {"sinew-inference"}),
+    "sinew-inference-tract": (EDGE, {"sinew-inference"}),
     "sinew-twin-mujoco": (EDGE, {"sinew-bus", "sinew-devices", "sinew-robot", "sinew-twin", "sinew-wire"}),
     "sinew-ports": (EDGE, {"sinew-bus"}),
     "sinew-rt": (EDGE, {"sinew-wire"}),

@@ -25,8 +25,38 @@ JOBS = [
      [("passed", True), ("falls", 0), ("rmse_vx", 0.0, 0.10), ("rmse_vy", 0.0, 0.10), ("rmse_wz", 0.0, 0.20)]),
     ("walk_processes", "scenario tests/scenarios/walk.yaml --compose processes --json", 600,
      [("passed", True), ("falls", 0)]),
+    ("walk_mujoco", "scenario tests/scenarios/walk.yaml --engine mujoco --json", 600,
+     [("passed", True), ("falls", 0), ("engine", "mujoco"), ("rmse_vx", 0.0, 0.10), ("rmse_vy", 0.0, 0.10), ("rmse_wz", 0.0, 0.20)]),
+    ("walk_mujoco_processes", "scenario tests/scenarios/walk.yaml --engine mujoco --compose processes --json", 600,
+     [("passed", True), ("falls", 0), ("engine", "mujoco")]),
+    ("walk_four_iterations", "scenario tests/scenarios/walk.yaml --solver-iterations 4 --json", 600,
+     [("passed", True), ("falls", 0)]),
+    ("walk_biped", "scenario tests/scenarios/walk.yaml --robot biped --json", 600,
+     [("passed", True), ("falls", 0), ("robot", "biped"), ("rmse_vx", 0.0, 0.06), ("rmse_vy", 0.0, 0.06), ("rmse_wz", 0.0, 0.10)]),
+    ("walk_biped_mujoco", "scenario tests/scenarios/walk.yaml --robot biped --engine mujoco --latency-ticks 6 --json", 600,
+     [("passed", True), ("falls", 0), ("rmse_vx", 0.0, 0.06), ("rmse_vy", 0.0, 0.06), ("rmse_wz", 0.0, 0.10)]),
+    ("pushes_100", "scenario tests/scenarios/pushes_100.yaml --json", 600,
+     [("passed", True), ("falls", 0), ("pushes", 100)]),
+    ("pushes_100_mujoco", "scenario tests/scenarios/pushes_100.yaml --engine mujoco --json", 600,
+     [("passed", True), ("falls", 0), ("pushes", 100)]),
+    ("walk_velocity", "scenario tests/scenarios/walk.yaml --robot quad_velocity --json", 600,
+     [("passed", True), ("falls", 0), ("rmse_vx", 0.0, 0.10), ("rmse_vy", 0.0, 0.10), ("rmse_wz", 0.0, 0.20)]),
+    ("pushes_100_biped", "scenario tests/scenarios/pushes_100.yaml --robot biped --json", 600,
+     [("passed", True), ("falls", 0), ("pushes", 100)]),
+    ("pushes_100_biped_mujoco", "scenario tests/scenarios/pushes_100.yaml --robot biped --engine mujoco --json", 600,
+     [("passed", True), ("falls", 0), ("pushes", 100)]),
+    ("swap", "scenario tests/scenarios/swap --seeds 20 --json", 1200,
+     [("passed", True), ("falls", 0)]),
+    ("deadline", "scenario tests/scenarios/deadline --json", 600,
+     [("passed", True), ("falls", 0)]),
+    ("offboard", "scenario tests/scenarios/offboard --json", 600,
+     [("passed", True), ("falls", 0)]),
     ("model_check", "model check launch/robots/quad/models/quad_walk.model.toml --json", 300,
      [("passed", True)]),
+    ("model_check_biped", "model check launch/robots/biped/models/biped_walk.model.toml --json", 300,
+     [("passed", True)]),
+    ("model_conformance", "model conformance --engine all --json", 300,
+     [("passed", True), ("max_abs_error", 0.0, 1e-5)]),
     ("robust", "scenario tests/scenarios/robust --seeds 5 --json", 1500,
      [("passed", True)]),
     ("faults", "scenario tests/scenarios/faults --json", 900,
@@ -38,8 +68,9 @@ JOBS = [
     ("tick", "bench tick --seconds 10 --json", 300, [("allocations_per_tick", 0, 0)]),
 ]
 # Pairs whose `hash` must be equal: one robot, two compositions.
-SAME_HASH = [("walk_inline", "walk_processes"), ("faults", "faults_processes")]
-BY_HAND = ["sinew bench latency", "sinew scenario FILE --free-run"]
+SAME_HASH = [("walk_inline", "walk_processes"), ("walk_mujoco", "walk_mujoco_processes"),
+             ("faults", "faults_processes")]
+BY_HAND = ["sinew bench latency", "sinew bench policy", "sinew scenario FILE --free-run"]
 
 
 def judge(result, bounds):
@@ -119,7 +150,7 @@ def drive_beside_up(sinew):
 
 
 def figures(result):
-    shown = ["stand_s", "wall_s", "rtf", "rmse_vx", "rmse_vy", "rmse_wz", "falls", "runs", "stale_accepted"]
+    shown = ["stand_s", "wall_s", "rtf", "rtf_cpu", "physics_share", "rmse_vx", "rmse_vy", "rmse_wz", "falls", "pushes", "runs", "stale_accepted"]
     return "  ".join(f"{k} {result[k]:.3f}" if isinstance(result[k], float) else f"{k} {result[k]}"
                      for k in shown if result.get(k) is not None)
 

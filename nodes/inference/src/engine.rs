@@ -191,6 +191,7 @@ pub trait Engine: Send {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)] // a failing set-up is a failing test
     use super::*;
 
     #[test]

@@ -299,7 +299,7 @@ mod tests {
         let mut buffer = held(ChunkMode::ReplaceWithDelay);
         let four = [0.0f32; 4];
         let push = |buffer: &mut ChunkBuffer, epoch, ms, values: &[f32]| {
-            buffer.push(epoch, ms * MS, 200 * MS, values.to_vec().into_iter())
+            buffer.push(epoch, ms * MS, 200 * MS, values.iter().copied())
         };
         assert_eq!(push(&mut buffer, 6, 140, &four), Err(ChunkRefusal::Epoch { found: 6, expected: 7 }));
         assert!(matches!(push(&mut buffer, 7, 100, &four), Err(ChunkRefusal::Stale { .. })));

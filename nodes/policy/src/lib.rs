@@ -45,7 +45,7 @@ pub use fault::{PolicyCounters, PolicyFault};
 pub use joint_map::{JointMap, JointMapError};
 pub use policy::Policy;
 pub use remote::{Remote, RemoteConfig, RemoteRefusal};
-pub use setup::{PolicyConfig, SetupError};
+pub use setup::{PolicyConfig, PositionError, SetupError};
 pub use slot::{Slot, SlotConfig};
 pub use swap::{SwapOutcome, SwapRefusal, SwapRequest, SwapStage};
 pub use transition::Transition;

@@ -80,27 +80,8 @@ pub enum SetupError {
         most: f64,
     },
     /// A position the joint cannot take.
-    #[error(
-        "{file}:{line}: `{field}` of `{joint}`: found {found} rad; expected {lo} to {hi} rad, the joint's range; {hint}"
-    )]
-    Position {
-        /// Manifest.
-        file: String,
-        /// Line.
-        line: usize,
-        /// Key.
-        field: &'static str,
-        /// Joint.
-        joint: String,
-        /// Manifest's value, rad.
-        found: f64,
-        /// Lower end of the range, rad.
-        lo: f64,
-        /// Upper end, rad.
-        hi: f64,
-        /// How to mend it.
-        hint: &'static str,
-    },
+    #[error(transparent)]
+    Position(Box<PositionError>),
     /// The engine was built from another model.
     #[error("{file}: the engine {engine} has no tensor `{tensor}` of {len} values; build it from this model")]
     Engine {
@@ -122,6 +103,30 @@ pub enum SetupError {
         #[source]
         error: GoldenFailure,
     },
+}
+
+/// A position that a joint of the robot cannot take.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error(
+    "{file}:{line}: `{field}` of `{joint}`: found {found_rad} rad; expected {lo_rad} to {hi_rad} rad, the joint's range; {hint}"
+)]
+pub struct PositionError {
+    /// Manifest.
+    pub file: String,
+    /// Line.
+    pub line: usize,
+    /// Key.
+    pub field: &'static str,
+    /// Joint.
+    pub joint: String,
+    /// Manifest's value.
+    pub found_rad: f64,
+    /// Lower end of the joint's range.
+    pub lo_rad: f64,
+    /// Upper end.
+    pub hi_rad: f64,
+    /// How to mend it.
+    pub hint: &'static str,
 }
 
 /// Control ticks from one frame of the policy to the next.
@@ -165,16 +170,17 @@ pub(crate) fn check_positions(
     let limits: Vec<(f64, f64)> =
         map.robot_indices().map(|index| limits.get(index).copied().unwrap_or((0.0, 0.0))).collect();
     let joints = &model.manifest.joints;
-    let refuse = |line, field, joint: usize, found: f64, (lo, hi): (f64, f64)| {
+    let refuse = |line, field, joint: usize, found_rad: f64, (lo_rad, hi_rad): (f64, f64)| {
         // Half a degree of slack: what was in degrees need not come out exactly.
-        let in_degrees = (lo - 0.01..=hi + 0.01).contains(&found.to_radians());
+        let in_degrees = (lo_rad - 0.01..=hi_rad + 0.01).contains(&found_rad.to_radians());
         let hint = if in_degrees {
             "this looks like degrees: write radians (degrees * 0.0174533)"
         } else {
             "correct the manifest, the joint order or the robot description"
         };
-        let joint = joints.order.get(joint).cloned().unwrap_or_default();
-        Err(SetupError::Position { file: model.file.clone(), line, field, joint, found, lo, hi, hint })
+        let (file, joint) = (model.file.clone(), joints.order.get(joint).cloned().unwrap_or_default());
+        let error = PositionError { file, line, field, joint, found_rad, lo_rad, hi_rad, hint };
+        Err(SetupError::Position(Box::new(error)))
     };
     for (joint, (found, range)) in joints.default_pos_rad.iter().zip(&limits).enumerate() {
         if !(range.0 - 1e-6..=range.1 + 1e-6).contains(found) {

@@ -224,7 +224,7 @@ fn degrees_are_recognised_by_the_range_of_the_joint() {
         sinew_policy::Policy::new(&model, Scripted::new(&model, |_, _| ()), &config).map(drop)
     };
     let error = setup(&[(-1.0, 1.0), (-1.0, 1.0)]).unwrap_err();
-    assert!(matches!(&error, SetupError::Position { joint, .. } if joint == "a"), "{error}");
+    assert!(matches!(&error, SetupError::Position(e) if e.joint == "a"), "{error}");
     let error = error.to_string();
     for part in ["toy.model.toml:", "joints.default_pos", "`a`", "5.7", "-1 to 1", "degrees"] {
         assert!(error.contains(part), "`{part}` is missing in: {error}");

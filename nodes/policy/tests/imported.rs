@@ -58,7 +58,7 @@ fn imported(name: &str, alter: impl Fn(String) -> String) -> Model {
     let plan = Plan { name: "model", version: "1", engines: &["native"], engine_note: "" };
     let written = Written::of(&draft, &folder, &plan).unwrap();
     let mut files: BTreeMap<String, Vec<u8>> = written.files.into_iter().collect();
-    let zeros = vec!["0.0"; 12].join(",");
+    let zeros = ["0.0"; 12].join(",");
     let golden = format!(
         "{{\"schema\":1,\"graph_sha256\":\"{}\",\"rate_hz\":50.0,\"joints\":[\"{}\"],\"cases\":[{{\"name\":\"n\",\"ticks\":[{{\
          \"gyro_rad_s\":[0,0,0],\"projected_gravity\":[0,0,-1],\"command\":[0,0,0],\"q_rad\":[{zeros}],\"dq_rad_s\":[{zeros}],\

@@ -19,7 +19,7 @@ pub struct Robot {
     pub limits_hash: u64,
     /// Bus period P, ns.
     pub period_ns: u64,
-    /// File name of the MJCF, beside `robot.yaml`.
+    /// The MJCF as `robot.yaml` names it: a file beside it, or in a folder beside its own.
     pub model_file: String,
     /// Text of the MJCF, for the physics engine.
     pub model_text: String,

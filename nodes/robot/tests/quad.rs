@@ -85,3 +85,20 @@ fn a_folder_is_read_and_a_missing_file_is_named() {
     let error = sinew_robot::Robot::load(empty.path()).unwrap_err().to_string();
     assert!(error.contains("quad.xml: cannot be read"), "{error}");
 }
+
+/// The variant differs in its policy alone.
+#[test]
+fn quad_velocity_is_the_same_machine_by_another_name() {
+    let folder = shipped::folder().join("../quad_velocity");
+    let (variant, quad) = (sinew_robot::Robot::load(&folder).unwrap(), shipped::robot());
+    assert_eq!((variant.name.as_str(), variant.model_file.as_str()), ("quad_velocity", "../quad/quad.xml"));
+    assert_eq!(variant.limits_hash, quad.limits_hash);
+    let renamed = sinew_robot::Robot {
+        name: quad.name.clone(),
+        hash: quad.hash,
+        model_file: quad.model_file.clone(),
+        ..variant.clone()
+    };
+    assert_eq!(renamed, quad);
+    assert_ne!(variant.hash, quad.hash, "the name counts");
+}

@@ -59,8 +59,11 @@ const IN_YAML: &[Row] = rows! {
     OutOfRange: "schema: 1 " => "schema: 2 ", on "schema: 2", "schema", "2", "1";
     OutOfRange: "period_ms: 2 " => "period_ms: 0.5 ", on "period_ms: 0.5", "period_ms", "0.5", "a number 1..10";
     WrongType: "name: quad " => "name: \"the dog\" ", on "the dog", "name", "`the dog`", "letters, digits and `_`";
-    OutOfRange: "model: quad.xml " => "model: ../other/quad.xml ", on "model: ..",
-        "model", "../other", "an MJCF file beside robot.yaml";
+    OutOfRange: "model: quad.xml " => "model: ../../other/quad.xml ", on "model: ..",
+        "model", "../../other", "an MJCF file beside robot.yaml";
+    OutOfRange: "model: quad.xml " => "model: ../../quad.xml ", on "model: ..", "model", "../../quad.xml", "an MJCF file beside";
+    OutOfRange: "model: quad.xml " => "model: /etc/quad.xml ", on "model: /etc", "model", "/etc", "an MJCF file beside";
+    OutOfRange: "model: quad.xml " => "model: sub/quad.xml ", on "model: sub", "model", "sub/", "an MJCF file beside";
     WrongType: "orientation_wxyz: [1, 0, 0, 0]" => "orientation_wxyz: [0, 0, 0]", on "orientation_wxyz: [0",
         "imus[0].orientation_wxyz", "a list of 3", "a list of 4 numbers";
     WrongType: "noise:\n" => "noise: 3\nnoises:\n", on "noise: 3", "noise", "3", "a map";

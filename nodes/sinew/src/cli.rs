@@ -28,6 +28,8 @@ pub enum Command {
     Bench(Bench),
     /// Look at policy models.
     Model(Model),
+    /// What of this machine works, and how to mend the rest.
+    Doctor(Doctor),
     /// The answering half of a raw ping-pong in `bench latency`.
     #[command(hide = true)]
     Echo(Echo),
@@ -299,10 +301,43 @@ pub enum ModelKind {
         #[arg(long)]
         json: bool,
     },
+    /// Prepare the TensorRT engine of a model on this machine; takes minutes, once.
+    Build {
+        /// A `*.model.toml`.
+        file: PathBuf,
+        /// Replace what was prepared before, also when it is damaged.
+        #[arg(long)]
+        rebuild: bool,
+        /// One JSON object on standard output.
+        #[arg(long)]
+        json: bool,
+    },
     /// Do the engines keep their promises? Models with known outputs, bad inputs, two engines side by side.
     Conformance {
         #[arg(long, value_enum, default_value = "all")]
         engine: ConformanceEngine,
+        /// One JSON object on standard output.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Doctor {
+    #[command(subcommand)]
+    pub what: DoctorKind,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DoctorKind {
+    /// The GPU stack from the driver up, and whether the configured providers run a graph; exit code 0 only then.
+    Gpu {
+        /// Providers and graph of this `*.model.toml` instead of CUDA and a matrix product.
+        #[arg(long, conflicts_with = "provider")]
+        model: Option<PathBuf>,
+        /// A provider that shall work; may be given several times, the last is the weakest allowed.
+        #[arg(long)]
+        provider: Vec<String>,
         /// One JSON object on standard output.
         #[arg(long)]
         json: bool,

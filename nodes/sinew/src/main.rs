@@ -5,9 +5,11 @@
 mod bench;
 mod cli;
 mod client;
+mod doctor;
 mod drive;
 mod engines;
 mod model;
+mod model_build;
 mod model_conformance;
 mod model_explain;
 mod model_import;
@@ -39,6 +41,7 @@ fn main() -> std::process::ExitCode {
         cli::Command::Bench(args) => bench::run(&args),
         cli::Command::Echo(args) => bench::echo(&args),
         cli::Command::Model(args) => model::run(&args),
+        cli::Command::Doctor(args) => doctor::run(&args),
     };
     match result {
         Ok(code) => code,

@@ -1,16 +1,16 @@
 //! `sinew model`: does a policy fit the robot, and what does each of its numbers mean?
 use anyhow::{Context, Result};
 use serde_json::json;
+use sinew_inference::Directory;
 use sinew_inference::manifest::EngineKind;
-use sinew_inference::{Directory, NativeEngine};
-use sinew_inference_ort::{OrtEngine, Places, Provider, Runtime};
-use sinew_policy::{EngineBuilder, Site, check};
+use sinew_policy::{Check, EngineBuilder, Outcome, Site, check};
 use sinew_robot::Robot;
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::cli::{self, ModelKind};
-use crate::{model_conformance, model_explain, model_import};
+use crate::{engines, model_build, model_conformance, model_explain, model_import};
 
 /// # Errors
 /// Files that cannot be read; a model that does not fit is a verdict, not an error.
@@ -21,6 +21,7 @@ pub fn run(args: &cli::Model) -> Result<ExitCode> {
         ModelKind::Explain { file, robot, live, json } => {
             model_explain::run(file, robot.as_deref(), live.as_deref(), *json)
         }
+        ModelKind::Build { file, rebuild, json } => model_build::run(file, *rebuild, *json),
         ModelKind::Conformance { engine, json } => model_conformance::run(*engine, *json),
     }
 }
@@ -73,29 +74,41 @@ fn check_model(file: &Path, robot: Option<&Path>, json: bool) -> Result<ExitCode
     let (source, name) = Directory::of_file(file)?;
     let robot = RobotSite::load(robot, file)?;
     let site = robot.site();
-    let runtime = Runtime::find_or_fetch(&Places::of_process()).map_err(|e| e.to_string());
-    let native: &dyn Fn(&sinew_inference::Model) -> std::result::Result<_, String> = &|model| {
-        NativeEngine::new(model)
-            .map(|engine| Box::new(engine) as Box<dyn sinew_inference::Engine>)
-            .map_err(|e| e.to_string())
+    // Where an engine with providers runs, proven while it was built.
+    let placement = RefCell::new(None);
+    let build = |kind| {
+        let placement = &placement;
+        move |model: &sinew_inference::Model| {
+            let made = engines::make_kind(model, kind)?;
+            if made.placement.is_some() {
+                placement.replace(made.placement);
+            }
+            Ok(made.engine)
+        }
     };
-    let onnxruntime: &dyn Fn(&sinew_inference::Model) -> std::result::Result<_, String> = &|model| {
-        let runtime = runtime.as_ref().map_err(Clone::clone)?;
-        OrtEngine::new(runtime, model, &[Provider::Cpu])
-            .map(|engine| Box::new(engine) as Box<dyn sinew_inference::Engine>)
-            .map_err(|e| e.to_string())
-    };
-    let report = check(
-        &source,
-        &name,
-        &site,
-        &[
-            EngineBuilder { kind: EngineKind::Native, build: native },
-            EngineBuilder { kind: EngineKind::OnnxRuntime, build: onnxruntime },
-        ],
-    );
+    let kinds =
+        [EngineKind::Native, EngineKind::OnnxRuntime, EngineKind::Tract].map(|kind| (kind, build(kind)));
+    let builders: Vec<EngineBuilder<'_>> = kinds
+        .iter()
+        .filter(|(kind, _)| engines::has(*kind))
+        .map(|(kind, build)| EngineBuilder { kind: *kind, build })
+        .collect();
+    let mut report = check(&source, &name, &site, &builders);
+    let placement = placement.into_inner();
+    if let Some(placement) = &placement {
+        let text = placement.to_string().replace('\n', "\n                                  ");
+        report.checks.push(Check { name: "placement, onnxruntime".into(), outcome: Outcome::Passed(text) });
+    }
     if json {
-        println!("{}", json!({ "file": file, "passed": report.passed(), "report": report.to_string() }));
+        println!(
+            "{}",
+            json!({
+                "file": file,
+                "passed": report.passed(),
+                "report": report.to_string(),
+                "placement": placement.map(|p| p.to_json()),
+            })
+        );
     } else {
         println!("{report}");
     }

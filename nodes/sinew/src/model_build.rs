@@ -36,7 +36,8 @@ pub fn run(file: &Path, rebuild: bool, json: bool) -> Result<ExitCode> {
     if json {
         println!("{}", json!({ "file": file, "key": key, "built": built }));
     } else {
-        let (what, megabytes) = (if built.built { "built" } else { "already there" }, built.bytes as f64 / 1e6);
+        let (what, megabytes) =
+            (if built.built { "built" } else { "already there" }, built.bytes as f64 / 1e6);
         println!("{}: {what}, {megabytes:.1} MB, {:.1} s to build", built.entry.display(), built.build_s);
     }
     Ok(ExitCode::SUCCESS)

@@ -143,7 +143,9 @@ impl Stack {
         Ok((outcome, stack.trace))
     }
 
-    fn outcome(&self, scorer: &Scorer<'_>) -> Outcome {
+    /// What the run so far comes to.
+    #[must_use]
+    pub fn outcome(&self, scorer: &Scorer<'_>) -> Outcome {
         let report = self.policies.first().map(PolicyHost::report).unwrap_or_default();
         let scorer = scorer.clone().policy(report);
         let refusals: Vec<String> = sinew_wire::Refusal::ALL

@@ -18,6 +18,7 @@ mod meters;
 mod models;
 mod offboard;
 mod operator;
+mod policy_engine;
 mod policy_host;
 mod policy_report;
 mod scenario;
@@ -40,6 +41,7 @@ pub use offboard::{
     StatesMessageError, answer,
 };
 pub use operator::{Goal, Operator};
+pub use policy_engine::{MakeEngine, native_engine};
 pub use policy_host::PolicyHost;
 pub use policy_report::{OffboardReport, PolicyReport, SwapReport};
 pub use scenario::{

@@ -1,7 +1,7 @@
 //! One robot, one scenario, and the cores that belong to them, built the same way in every composition.
 use sinew_bridge::{Bridge, BridgeConfig};
 use sinew_control::{Control, ControlConfig, Degrade, Fallback, MotionSource, OnMiss, PolicyTiming};
-use sinew_inference::{Model, NativeEngine, Source as ModelSource, manifest};
+use sinew_inference::{Model, Source as ModelSource, manifest};
 use sinew_policy::{Policy, PolicyConfig, Remote, RemoteConfig, SlotConfig};
 use sinew_robot::Robot;
 use sinew_twin::{Twin, TwinConfig};
@@ -9,6 +9,7 @@ use sinew_wire::{Source, robot_id};
 use std::sync::Arc;
 
 use crate::engine::{BuiltIn, Engine, EngineError, Engines};
+use crate::policy_engine::{MakeEngine, native_engine};
 use crate::scenario::{Event, Scenario};
 
 /// Ticks from one motion frame to the next, and from the state it was computed from to the tick it enters.
@@ -53,6 +54,8 @@ pub struct Setup {
     pub solver_iterations: usize,
     /// Who builds the engine; without help only what a core can build.
     pub engines: Arc<dyn Engines>,
+    /// Who makes a policy's engine; without help the native one only.
+    pub make_engine: MakeEngine,
 }
 
 /// Why the cores cannot be built.
@@ -131,6 +134,7 @@ impl Setup {
             engine: Engine::default(),
             solver_iterations: 1,
             engines: Arc::new(BuiltIn),
+            make_engine: native_engine,
         })
     }
 
@@ -139,9 +143,23 @@ impl Setup {
     /// # Errors
     /// The first model that does not load or does not fit the robot.
     pub fn of(scenario: &Scenario, robot: Robot, source: &dyn ModelSource) -> Result<Self, SetupError> {
+        Self::of_with(scenario, robot, source, native_engine)
+    }
+
+    /// As [`Setup::of`], the policies on engines made by `make_engine`.
+    ///
+    /// # Errors
+    /// As [`Setup::of`].
+    pub fn of_with(
+        scenario: &Scenario,
+        robot: Robot,
+        source: &dyn ModelSource,
+        make_engine: MakeEngine,
+    ) -> Result<Self, SetupError> {
         let manifests: Vec<String> = scenario.policies.iter().map(|p| format!("{p}.model.toml")).collect();
         let name = robot.name.clone();
         let mut setup = Self::new(robot, &name, source, &manifests)?;
+        setup.make_engine = make_engine;
         setup.seed = scenario.seed;
         setup.noise_scale = scenario.noise_scale;
         setup.latency_ticks = scenario.latency_ticks;
@@ -189,7 +207,7 @@ impl Setup {
         Ok(Twin::new(&self.robot, physics, config)?)
     }
 
-    /// Policy `number` on the native engine, its golden vectors run.
+    /// Policy `number` on the engine its manifest asks for, its golden vectors run.
     ///
     /// # Errors
     /// Why the policy does not fit this robot.
@@ -204,8 +222,8 @@ impl Setup {
     /// # Errors
     /// Why it does not fit this robot.
     pub fn policy_of(&self, model: &Model, number: usize, boot_id: u32) -> Result<Policy, SetupError> {
-        let engine = NativeEngine::new(model)
-            .map_err(|e| SetupError::Compile { file: model.file.clone(), error: e.to_string() })?;
+        let engine = (self.make_engine)(model)
+            .map_err(|error| SetupError::Compile { file: model.file.clone(), error })?;
         let joints: Vec<String> = self.robot.joint_names().map(str::to_owned).collect();
         let gains: Vec<(f64, f64)> =
             self.robot.joints.iter().map(|j| (j.limits.kp_max, j.limits.kd_max)).collect();
@@ -221,7 +239,7 @@ impl Setup {
             period_ns: self.robot.period_ns,
             boot_id,
         };
-        Ok(Policy::verified(model, Box::new(engine), &config)?.0)
+        Ok(Policy::verified(model, engine, &config)?.0)
     }
 
     /// The robot's side of a policy slot: in a hand-over no target moves further in one run than its joint could.

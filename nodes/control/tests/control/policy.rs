@@ -248,3 +248,94 @@ fn a_damped_miss_takes_the_stiffness_and_the_next_output_brings_it_back_without_
     }
     assert!((80..=120).contains(&damped), "{damped}");
 }
+
+fn policy_with(change: fn(&mut sinew_control::ControlConfig)) -> Rig {
+    let mut rig = Rig::new();
+    let mut config = crate::rig::config(&rig.robot);
+    change(&mut config);
+    rig.control = sinew_control::Control::new(config).unwrap();
+    rig.ticks(600);
+    rig.request(Request::Acquire, 0);
+    rig.request(Request::Arm, 0);
+    rig.until(RobotMode::Damping);
+    rig.request(Request::StandUp, 0);
+    rig.until(RobotMode::Stand);
+    rig.ticks(300);
+    rig.thought = Some(standing);
+    rig.request(Request::Policy, 0);
+    rig.until(RobotMode::Policy);
+    rig.velocity = [0.3, 0.0, 0.0];
+    rig.ticks(200);
+    rig
+}
+
+fn stops_first(config: &mut sinew_control::ControlConfig) {
+    config.stop_first_s = 1.0;
+}
+
+#[test]
+fn asked_to_leave_a_policy_that_must_stop_first_it_is_given_the_time() {
+    for (request, next) in [(Request::Stand, RobotMode::Stand), (Request::LieDown, RobotMode::LieDown)] {
+        let mut rig = policy_with(stops_first);
+        assert!((rig.seen.body.command[0] - 0.3).abs() < 1e-4);
+        rig.request(request, 0);
+        let mut ticks = 0;
+        while rig.mode() == RobotMode::Policy {
+            rig.tick();
+            ticks += 1;
+            // The stick is still pressed; 0.3 m/s are gone in 38 ticks.
+            assert!(ticks <= 40 || rig.seen.body.command[0] == 0.0, "tick {ticks}");
+            assert!(ticks < 600);
+            if ticks % 50 == 0 {
+                rig.request(request, 0);
+            }
+        }
+        assert!((480..=510).contains(&ticks), "asking again does not put it off: {ticks}");
+        assert_eq!(rig.mode(), next);
+    }
+}
+
+#[test]
+fn a_policy_on_its_way_out_can_be_kept_and_damping_does_not_wait() {
+    let mut rig = policy_with(stops_first);
+    rig.request(Request::Stand, 0);
+    rig.ticks(300);
+    rig.request(Request::Policy, 0);
+    rig.ticks(600);
+    assert_eq!(rig.mode(), RobotMode::Policy);
+    assert!((rig.seen.body.command[0] - 0.3).abs() < 1e-4, "and follows again");
+    rig.request(Request::Stand, 0);
+    rig.ticks(10);
+    rig.request(Request::Damping, 0);
+    assert_eq!(rig.mode(), RobotMode::Damping);
+}
+
+#[test]
+fn a_lost_lease_lets_it_stop_first_and_a_lost_policy_does_not() {
+    let mut rig = policy_with(stops_first);
+    rig.request(Request::Release, 0);
+    rig.ticks(400);
+    assert_eq!((rig.mode(), rig.seen.body.command), (RobotMode::Policy, [0.0; 3]));
+    rig.ticks(120);
+    assert_eq!(rig.mode(), RobotMode::Stand);
+
+    let mut rig = policy_with(stops_first);
+    rig.request(Request::Stand, 0);
+    rig.thought = Some(silent);
+    rig.ticks(40);
+    assert_eq!(rig.mode(), RobotMode::Stand, "there is nobody left to stop");
+    assert!(rig.control.faults().contains(Fault::PolicyLost));
+}
+
+#[test]
+fn where_stand_cannot_catch_the_robot_a_lost_policy_is_damped() {
+    for thought in [silent as crate::rig::Thought, no_number] {
+        let mut rig = policy_with(|config| config.on_policy_loss = sinew_robot::OnLoss::Damping);
+        rig.thought = Some(thought);
+        while rig.mode() == RobotMode::Policy {
+            rig.tick();
+        }
+        assert_eq!(rig.mode(), RobotMode::Damping);
+        assert!(rig.is_damped());
+    }
+}

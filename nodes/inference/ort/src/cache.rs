@@ -483,7 +483,8 @@ mod tests {
 
     #[test]
     fn damage_is_refused_and_mended_only_on_request() {
-        let damages: [(&str, fn(&Path)); 6] = [
+        type Damage = fn(&Path);
+        let damages: [(&str, Damage); 6] = [
             ("SHA-256", |e| {
                 let mut bytes = std::fs::read(e.join(CONTEXT)).unwrap();
                 bytes[3] ^= 1;

@@ -269,7 +269,8 @@ mod tests {
 
     #[test]
     fn every_mistake_is_named() {
-        let cases: [(&str, Box<dyn Fn(&mut ProviderConfig)>); 10] = [
+        type Change = Box<dyn Fn(&mut ProviderConfig)>;
+        let cases: [(&str, Change); 10] = [
             ("unknown provider `gpu`", Box::new(|c| c.providers = vec!["gpu".into()])),
             ("none is named", Box::new(|c| c.providers.clear())),
             ("`cuda` stands there twice", Box::new(|c| c.providers.push("cuda".into()))),

@@ -49,7 +49,7 @@ pub(crate) fn dispatch(
         Provider::Qnn => with(ep::QNN::default(), options).build(),
         Provider::Cann => with(ep::CANN::default(), options).build(),
         Provider::RkNpu => ep::RKNPU::default().build(),
-        Provider::VsiNpu => ep::VSINPU::default().build(),
+        Provider::VsiNpu => ep::VSINPU.build(),
         Provider::Acl => {
             ep::ACL::default().with_fast_math(flag(provider, options, "enable_fast_math", false)?).build()
         }

@@ -131,9 +131,12 @@ impl OrtEngine {
         let inputs = in_session_order("input", &version, session.inputs(), &io.inputs)?;
         let outputs = in_session_order("output", &version, session.outputs(), &io.outputs)?;
         let io = EngineIo { inputs, outputs };
-        let first = choices.first().map_or("", |c| c.key());
+        // Nothing but the CPU was asked for: that needs no proof. Anything else gets its name by `proven`.
+        let asked: Vec<&str> = choices.iter().map(|c| c.key()).collect();
+        let shown =
+            if asked == ["cpu"] { "cpu".to_owned() } else { format!("unproven: {}", asked.join(", ")) };
         Ok(Self {
-            name: format!("onnxruntime {version} ({first})"),
+            name: format!("onnxruntime {version} ({shown})"),
             bound: BoundSession::new(session, &io).map_err(&failed)?,
             io,
         })

@@ -43,7 +43,7 @@ pub use fatbin::Architectures;
 pub use fetch::{FetchError, VERSION, fetch};
 pub use foreign::{AssignedNode, CudaDevice, CudaDriver, DriverError, RawSession, Subgraph};
 pub use libraries::{LoaderPath, Missing, missing};
-pub use placement::{GoldenProof, Placement, PlacementError, Share, Timing};
+pub use placement::{Placement, PlacementError, Share, Timing};
 pub use places::{NotFound, Places};
 pub use profile::Kernels;
 pub use provider::{NameError, Provider};

@@ -1,6 +1,6 @@
 //! Where a model really runs, and whether that is where its manifest wants it.
 //!
-//! Three witnesses, each able to convict: the session's own record of which provider got which node, the profile of
+//! Three witnesses, each able to convict (a fourth, the golden vectors on this engine, is the policy's): the session's own record of which provider got which node, the profile of
 //! the kernels that ran, and the clock. The record can be right while the run is elsewhere, so they are compared with
 //! each other, too. Nothing here opens a library; every verdict is tested on planted evidence.
 
@@ -43,15 +43,6 @@ pub struct Timing {
     pub max_us: f64,
 }
 
-/// Golden vectors through this engine on this provider.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
-pub struct GoldenProof {
-    /// Ticks compared.
-    pub ticks: usize,
-    /// Largest difference of a target, rad.
-    pub worst_rad: f64,
-}
-
 /// The whole proof, for reports and diagnostics.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct Placement {
@@ -80,8 +71,6 @@ pub struct Placement {
     pub deadline_us: Option<f64>,
     /// Largest 99th percentile allowed, us.
     pub p99_limit_us: Option<f64>,
-    /// Golden vectors, when they were run.
-    pub golden: Option<GoldenProof>,
 }
 
 /// Why a model does not run where it should.
@@ -210,7 +199,6 @@ impl Placement {
             timing: None,
             deadline_us: config.deadline_us,
             p99_limit_us: config.p99_us,
-            golden: None,
         };
         let on_allowed = placement.on_allowed();
         placement.node_share = ratio(on_allowed as f64, nodes as f64);
@@ -297,7 +285,7 @@ impl Placement {
         ];
         for (what, found_us, allowed, key) in bounds {
             if let Some(allowed_us) = allowed
-                && !(found_us <= allowed_us)
+                && (found_us.is_nan() || found_us > allowed_us)
             {
                 return Err(PlacementError::TooSlow { what, found_us, allowed_us, key });
             }
@@ -375,9 +363,6 @@ impl fmt::Display for Placement {
                 Some(deadline) => write!(f, "; deadline {deadline:.0} us")?,
                 None => {}
             }
-        }
-        if let Some(golden) = self.golden {
-            write!(f, "\n  golden: {} ticks, worst {:.1e} rad", golden.ticks, golden.worst_rad)?;
         }
         Ok(())
     }

@@ -415,6 +415,9 @@ pub fn key_of(library_name: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    // A failed unwrap in a test is the test's failure.
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     #[test]

@@ -37,7 +37,7 @@ pub enum OrtEngineError {
         provider: String,
         /// Causes found on the machine.
         causes: Vec<Cause>,
-        /// What the library said.
+        /// What else was said, by the library or by the check that failed.
         reason: String,
     },
     /// A plugin library does not register, or brings no device.
@@ -159,10 +159,12 @@ impl From<NameError> for OrtEngineError {
     }
 }
 
-/// Causes first, since they say what to do; the library's words behind them.
+/// Causes first, since they say what to do; the first line of what else was said behind them.
 fn told(causes: &[Cause], reason: &str) -> String {
     let first_line = reason.lines().next().unwrap_or("").trim();
     let mut parts: Vec<String> = causes.iter().map(ToString::to_string).collect();
-    parts.push(format!("the library says: {first_line}"));
+    if !first_line.is_empty() {
+        parts.push(first_line.to_owned());
+    }
     parts.join("; ")
 }

@@ -89,7 +89,7 @@ pub fn preflight(
             version: runtime.version(),
             provider: Provider::Cuda.key().to_owned(),
             causes: vec![cause],
-            reason: "not asked".to_owned(),
+            reason: String::new(),
         });
     }
     Ok(choices)
@@ -191,7 +191,7 @@ fn register(
         version: runtime.version(),
         provider: provider.key().to_owned(),
         causes: diagnose(provider, runtime.library(), &Machine::here()),
-        reason: error.to_string(),
+        reason: format!("the library says: {error}"),
     })
 }
 

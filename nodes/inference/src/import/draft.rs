@@ -29,6 +29,8 @@ pub struct Draft {
     pub kp: Fact<Vec<f64>>,
     /// Damping, N m s/rad, in the policy's order.
     pub kd: Fact<Vec<f64>>,
+    /// The user says that left and right have different gains on purpose; otherwise that is refused as a wrong order.
+    pub unlike_gains: bool,
     /// Range of the velocity command: vx, vy (m/s), wz (rad/s); `None` when the source has none.
     pub command_range: Option<Fact<CommandRange>>,
     /// Inputs made of measurements.
@@ -231,7 +233,7 @@ pub enum OutputWhat {
         joints: Option<Vec<String>>,
         /// Per joint.
         scale: Fact<Vec<f64>>,
-        /// Per joint, rad; `None` with [`Self::Position::at_default`] or without an offset.
+        /// Per joint, rad.
         offset_rad: Fact<Vec<f64>>,
         /// Per joint, on the graph's value.
         clip_raw: Option<Fact<Vec<[f64; 2]>>>,

@@ -116,6 +116,7 @@ pub(super) fn draft(
         default_pos_rad,
         kp,
         kd,
+        unlike_gains: false,
         command_range: None,
         inputs: vec![DraftInput {
             tensor: input.name.clone(),

@@ -101,13 +101,21 @@ pub fn read(
         Some(kind) => kind,
         None => detect::detect(folder)?,
     };
-    let draft = match kind {
+    let mut draft = match kind {
         Kind::Leapp => leapp::draft(folder, robot, overrides),
         Kind::Unitree => unitree::draft(folder, robot, overrides),
         Kind::RlSar => rl_sar::draft(folder, overrides),
         Kind::OnnxMetadata => onnx_metadata::draft(folder, overrides),
         Kind::Lerobot => lerobot::draft(folder, robot, overrides),
     }?;
+    draft.unlike_gains = match overrides.text("joints.gain_order")?.as_deref() {
+        None => false,
+        Some("policy") => true,
+        Some(other) => {
+            let reason = format!("found {other}; expected policy: lists come out in the policy's order");
+            return Err(ImportError::Override { key: "joints.gain_order".to_owned(), reason });
+        }
+    };
     overrides.all_used()?;
     joints_of_robot(folder, &draft, robot)?;
     Ok(draft)

@@ -169,6 +169,7 @@ pub(super) fn draft(folder: &Folder<'_>, overrides: &Overrides) -> Result<Draft,
         default_pos_rad,
         kp,
         kd,
+        unlike_gains: false,
         command_range: None,
         inputs: vec![DraftInput {
             tensor: input.name.clone(),

@@ -91,6 +91,7 @@ pub(super) fn draft(
         default_pos_rad: Fact::known(default_pos, default_at.from()),
         kp,
         kd,
+        unlike_gains: false,
         command_range: command_range(&top)?,
         inputs: vec![DraftInput {
             tensor: input.name.clone(),

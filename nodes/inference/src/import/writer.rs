@@ -209,7 +209,11 @@ fn joints(text: &mut String, draft: &Draft) {
     known(text, "default_pos", &draft.default_pos_rad, |v| format!("{v:?}"));
     known(text, "kp", &draft.kp, |v| format!("{v:?}"));
     known(text, "kd", &draft.kd, |v| format!("{v:?}"));
-    line(text, "gain_order = \"policy\"", "kp and kd stand in the order of joints.order");
+    if draft.unlike_gains {
+        line(text, "gain_order = \"policy\"", "--set joints.gain_order: left and right differ on purpose");
+    } else {
+        line(text, "# kp and kd stand in the order of joints.order.", "");
+    }
 }
 
 fn command(text: &mut String, draft: &Draft) {

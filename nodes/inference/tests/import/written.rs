@@ -57,7 +57,7 @@ fn each_value_says_where_it_came_from() {
     let text = Fixture::complete("quad_unitree").written().unwrap().manifest;
     for part in [
         "params/deploy.yaml:3 stiffness, motor order, reordered by joint_ids_map",
-        "gain_order = \"policy\"",
+        "# kp and kd stand in the order of joints.order.",
         "history_layout = \"term_major\"",
         "order = \"oldest_first\"",
         "pipeline = [\"clip\", \"scale\"]",
@@ -97,7 +97,26 @@ fn gains_written_in_motor_order_are_refused_at_every_load() {
         text.replace(&from, &format!("kp = {motor:?}"))
     };
     let error = Model::load(&files(&fixture, swap), "model.model.toml").unwrap_err().to_string();
+    assert!(error.contains("equal gains left and right"), "{error}");
+    // Where unlike gains are allowed, the golden file still knows them by name.
+    let comment = "# kp and kd stand in the order of joints.order.";
+    let on_purpose = |text: String| swap(text).replace(comment, "gain_order = \"policy\"");
+    let error = Model::load(&files(&fixture, on_purpose), "model.model.toml").unwrap_err().to_string();
     assert!(error.contains("kp of `FR_hip`") && error.contains("another order"), "{error}");
+}
+
+#[test]
+fn gains_that_differ_left_and_right_need_a_word() {
+    let unlike =
+        Fixture::complete("quad_unitree").edit("params/deploy.yaml", "stiffness: [38,", "stiffness: [60,");
+    let error = Model::load(&files(&unlike, |text| text), "model.model.toml").unwrap_err().to_string();
+    assert!(error.contains("joints.kp") && error.contains("left and right"), "{error}");
+    let said = unlike.set("joints.gain_order=policy");
+    let model = Model::load(&files(&said, |text| text), "model.model.toml").unwrap();
+    assert_eq!(model.manifest.joints.kp_nm_per_rad[1], 60.0);
+    Fixture::complete("quad_unitree")
+        .set("joints.gain_order=motor")
+        .refused(&["joints.gain_order", "found motor"]);
 }
 
 #[test]

@@ -138,10 +138,17 @@ fn read_period(root: &mut Section<'_>, refusals: &mut Refusals) -> u64 {
 }
 
 fn read_model_name(root: &mut Section<'_>, refusals: &mut Refusals) -> Option<String> {
-    const EXPECTED: &str = "the name of an MJCF file beside robot.yaml, such as quad.xml";
+    const EXPECTED: &str =
+        "an MJCF file beside robot.yaml or in a folder beside its own, such as quad.xml or ../quad/quad.xml";
     let file = root.text("model", EXPECTED, refusals)?;
-    let plain = !file.value.starts_with('.') && !file.value.contains(['/', '\\', '\0']);
-    if plain && file.value.ends_with(".xml") {
+    let plain = |part: &str| !part.starts_with('.') && !part.is_empty() && !part.contains(['\\', '\0']);
+    let fits = match file.value.split('/').collect::<Vec<_>>().as_slice() {
+        [name] => plain(name),
+        // Two kinds of robot that differ in their policies share one machine.
+        ["..", folder, name] => plain(folder) && plain(name),
+        _ => false,
+    };
+    if fits && file.value.ends_with(".xml") {
         return Some(file.value);
     }
     let found = format!("`{}`", file.value.escape_debug());
@@ -151,7 +158,7 @@ fn read_model_name(root: &mut Section<'_>, refusals: &mut Refusals) -> Option<St
         "model",
         found,
         EXPECTED,
-        "no folders; it ends in .xml",
+        "no other folders; it ends in .xml",
     );
     None
 }

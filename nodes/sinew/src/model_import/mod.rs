@@ -113,7 +113,9 @@ fn build(
     let made_by = "read from the source by another reader than the one that wrote this file";
     let verify = import::verify_section(&file, &sha256_hex(golden.text.as_bytes()), made_by);
     work.write(&work.manifest(), format!("{}{verify}", written.manifest).as_bytes())?;
-    let model = Model::load(&Directory::new(work.path()), &work.manifest())?;
+    let model = Model::load(&Directory::new(work.path()), &work.manifest()).context(
+        "the imported model does not load; where it asks for gain_order: --set joints.gain_order=policy",
+    )?;
     let mut engines = both.to_vec();
     if let Err(error) = NativeEngine::new(&model) {
         engines = vec!["onnxruntime"];
@@ -301,6 +303,7 @@ mod tests {
             default_pos_rad: known(&[0.0, 0.0]),
             kp: known(kp),
             kd: known(&[1.0, 2.0]),
+            unlike_gains: false,
             command_range: None,
             inputs: Vec::new(),
             counters: Vec::new(),

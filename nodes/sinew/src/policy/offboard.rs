@@ -86,6 +86,7 @@ fn verified(args: &cli::Policy, model: &Path) -> Result<Policy> {
     let robot = Robot::load(&folder)?;
     let (source, manifest) = Directory::of_file(model)?;
     let mut setup = Setup::new(robot, &args.robot, &source, &[])?;
+    setup.make_engine = crate::engines::make;
     setup.models.push(Model::load(&source, &manifest)?);
     Ok(setup.policy(NUMBER, boot_id())?)
 }

@@ -7,6 +7,7 @@ mod report;
 use crate::cli::{self, Compose, PhysicsEngine};
 use anyhow::{Context, Result, bail};
 pub use load::load;
+use nix::time::{ClockId, clock_gettime};
 use report::Row;
 use sinew_stack::{Choice, Engine, Stack};
 use std::path::{Path, PathBuf};
@@ -64,7 +65,7 @@ fn one(file: &Path, choice: &Choice, args: &cli::Scenario) -> Result<Row> {
         Ok(loaded) => loaded,
         Err(refused) => return Ok(refused),
     };
-    let began = Instant::now();
+    let (began, cpu_began) = (Instant::now(), cpu_s());
     let (outcome, trace, pids) = match args.compose {
         _ if args.free_run => processes::run(file, &loaded, true)?,
         Compose::Inline => {
@@ -74,7 +75,7 @@ fn one(file: &Path, choice: &Choice, args: &cli::Scenario) -> Result<Row> {
         }
         Compose::Processes => processes::run(file, &loaded, false)?,
     };
-    let wall_s = began.elapsed().as_secs_f64();
+    let (wall_s, cpu_s) = (began.elapsed().as_secs_f64(), cpu_s() - cpu_began);
     if let Some(plot) = &args.plot {
         let svg = plot::draw(&loaded.scenario, &trace, loaded.setup.robot.period_ns);
         std::fs::write(plot, svg).with_context(|| format!("plot {}", plot.display()))?;
@@ -83,7 +84,14 @@ fn one(file: &Path, choice: &Choice, args: &cli::Scenario) -> Result<Row> {
     // Processes have their engine elsewhere.
     let inline = args.compose == Compose::Inline && !args.free_run;
     row.physics_share = inline.then(|| loaded.engines.spent_s() / wall_s.max(1e-9));
+    row.rtf_cpu = inline.then(|| row.rtf * wall_s / cpu_s.max(1e-9));
     Ok(row)
+}
+
+/// Processor time of this thread, s; NaN where the kernel does not count it.
+fn cpu_s() -> f64 {
+    let spent = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID);
+    spent.map_or(f64::NAN, |spent| std::time::Duration::from(spent).as_secs_f64())
 }
 
 fn files(path: &Path) -> Result<Vec<PathBuf>> {

@@ -19,6 +19,8 @@ pub struct Row {
     pub saturated_ticks: u64,
     /// Step time over wall time.
     pub rtf: f64,
+    /// Step time over processor time: what an idle machine would do; inline only.
+    pub rtf_cpu: Option<f64>,
     /// Share of the wall time within the physics engine's steps; inline only.
     pub physics_share: Option<f64>,
     pub wall_s: f64,
@@ -43,6 +45,7 @@ impl Row {
             score: outcome.score,
             saturated_ticks: outcome.saturated_ticks,
             rtf: robot_s / wall_s.max(1e-9),
+            rtf_cpu: None,
             physics_share: None,
             wall_s,
             hash: outcome.hash,
@@ -72,6 +75,7 @@ impl Row {
             score,
             saturated_ticks: 0,
             rtf: 0.0,
+            rtf_cpu: None,
             physics_share: None,
             wall_s: 0.0,
             hash: String::new(),
@@ -101,8 +105,8 @@ impl fmt::Display for Row {
             write!(f, "  damped in {t_damp_ms:.0} ms")?;
         }
         write!(f, "  {:.1}x real time", self.rtf)?;
-        if let Some(share) = self.physics_share {
-            write!(f, " ({:.0} % of it physics)", share * 100.0)?;
+        if let (Some(cpu), Some(share)) = (self.rtf_cpu, self.physics_share) {
+            write!(f, " ({cpu:.1}x by processor time, physics {:.0} %)", share * 100.0)?;
         }
         write!(f, "  hash {:.12}", self.hash)?;
         for broken in &self.score.broken {

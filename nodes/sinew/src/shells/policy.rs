@@ -119,8 +119,11 @@ impl Loop<'_> {
 
     fn report(&self) -> Result<serde_json::Value> {
         let mut report = serde_json::to_value(self.host.report())?;
-        if let (Some(link), Some(fields)) = (&self.link, report.as_object_mut()) {
-            fields.insert("link".into(), link.report());
+        if let Some(fields) = report.as_object_mut() {
+            if let Some(link) = &self.link {
+                fields.insert("link".into(), link.report());
+            }
+            fields.insert("placement".into(), crate::engines::placements());
         }
         Ok(report)
     }

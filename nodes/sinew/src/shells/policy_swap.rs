@@ -40,7 +40,7 @@ pub struct SwapAsk {
 /// A query on its way to the loader, or a policy that nobody needs any more.
 enum Errand {
     Load(Query),
-    Drop(Policy),
+    Drop(Box<Policy>),
 }
 
 struct Loaded {
@@ -98,7 +98,7 @@ impl SwapDesk {
             && let Some(errands) = &self.errands
         {
             // Given back where time does not matter; without a loader it is given back here.
-            errands.send(Errand::Drop(retired)).ok();
+            errands.send(Errand::Drop(Box::new(retired))).ok();
         }
     }
 

@@ -126,14 +126,17 @@ fn setup(
     scenario: Option<&(Scenario, String)>,
 ) -> Result<Setup> {
     if let Some((scenario, file)) = scenario {
-        let mut setup = Setup::of(scenario, robot, &Models::of(Path::new(file), folder))?;
+        let models = Models::of(Path::new(file), folder);
+        let mut setup = Setup::of_with(scenario, robot, &models, crate::engines::make)?;
         setup.name = name.to_owned();
         setup.engines = Arc::new(AllEngines::default());
         return Ok(setup);
     }
-    let model = params.path("model").unwrap_or_else(|| folder.join("models/quad_walk.model.toml"));
+    let walk = || folder.join(format!("models/{}_walk.model.toml", robot.name));
+    let model = params.path("model").unwrap_or_else(walk);
     let (source, manifest) = Directory::of_file(&model)?;
     let mut setup = Setup::new(robot, name, &source, &[manifest])?;
+    setup.make_engine = crate::engines::make;
     let choice = choice(params)?;
     setup.seed = choice.seed.unwrap_or(setup.seed);
     setup.latency_ticks = choice.latency_ticks.unwrap_or(setup.latency_ticks);

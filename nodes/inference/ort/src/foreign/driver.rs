@@ -58,7 +58,7 @@ impl CudaDriver {
     pub fn query_library(path: &Path) -> Result<Self, DriverError> {
         // SAFETY: running a library's initialisers is what opening it means.
         let opened = unsafe { libloading::Library::new(path) };
-        let library = opened.map_err(|e| DriverError::NoLibrary { reason: e.to_string() })?;
+        let library = opened.map_err(|e| DriverError::NoLibrary { reason: super::told(&e) })?;
         // The driver starts threads, so it is never closed.
         let library: &'static libloading::Library = Box::leak(Box::new(library));
         // SAFETY: each type is that of the driver interface's function of that name.
@@ -119,7 +119,7 @@ unsafe fn symbol<T>(
     name: &[u8],
 ) -> Result<libloading::Symbol<'static, T>, DriverError> {
     // SAFETY: promised by the caller.
-    unsafe { library.get(name) }.map_err(|e| DriverError::NoLibrary { reason: e.to_string() })
+    unsafe { library.get(name) }.map_err(|e| DriverError::NoLibrary { reason: super::told(&e) })
 }
 
 fn call(call: &'static str, code: c_int) -> Result<(), DriverError> {

@@ -21,3 +21,14 @@ use assignment::check;
 pub(crate) use bound::BoundSession;
 pub(crate) use infer::infer_version;
 pub(crate) use version::library_version;
+
+/// All that the loader said: the message of `libloading` alone leaves out the file and the reason.
+fn told(error: &libloading::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(inner) = source {
+        text = inner.to_string();
+        source = inner.source();
+    }
+    text
+}

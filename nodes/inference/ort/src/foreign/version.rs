@@ -14,7 +14,7 @@ struct ApiBase {
 pub(crate) fn library_version(path: &Path) -> Result<String, String> {
     // SAFETY: running a library's initialisers is what opening it means; the path was named by the user or found
     // where libonnxruntime is installed.
-    let library = unsafe { libloading::Library::new(path) }.map_err(|e| e.to_string())?;
+    let library = unsafe { libloading::Library::new(path) }.map_err(|e| super::told(&e))?;
     let library: &'static libloading::Library = Box::leak(Box::new(library));
     // SAFETY: the type is that of the exported function in every release of the library.
     let base = unsafe { library.get::<unsafe extern "C" fn() -> *const ApiBase>(b"OrtGetApiBase\0") }

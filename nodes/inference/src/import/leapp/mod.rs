@@ -106,6 +106,7 @@ pub(super) fn draft(
         default_pos_rad,
         kp,
         kd,
+        unlike_gains: false,
         command_range: None,
         inputs: terms,
         counters: Vec::new(),

@@ -17,7 +17,8 @@ impl Compiler {
         view.only_attributes(attributes)?;
         let known = view.any(self, 0)?;
         let whole = matches!(op, Unary::Relu | Unary::Abs | Unary::Neg | Unary::Sign);
-        if !known.element.is_float() && !(whole && known.element != ElementType::Bool) {
+        let takes = known.element.is_float() || (whole && known.element != ElementType::Bool);
+        if !takes {
             return Err(view.element_error(&known.name, known.element, "floats"));
         }
         self.apply(view, known, op)

@@ -205,7 +205,7 @@ impl Compiler {
         for (axis, repeat) in repeats.iter().enumerate() {
             let repeat = usize::try_from(*repeat).unwrap_or(usize::MAX);
             let size = input.shape.get(axis).copied().unwrap_or(0);
-            let total = size.checked_mul(repeat).unwrap_or(usize::MAX);
+            let total = size.saturating_mul(repeat);
             let from = input.shape.clone();
             if let Some(slot) = input.shape.get_mut(axis) {
                 *slot = total;
