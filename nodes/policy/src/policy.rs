@@ -329,6 +329,14 @@ impl Policy {
         self.map.robot_indices().any(|moved| moved == index)
     }
 
+    /// Gains (kp N m/rad, kd N m s/rad) of each robot joint, in the robot's order; `None` for one it leaves alone.
+    pub fn robot_gains(&self) -> impl Iterator<Item = Option<(f32, f32)>> + '_ {
+        (0..self.map.robot_len()).map(|joint| {
+            let at = self.map.robot_indices().position(|moved| moved == joint)?;
+            self.gains.get(at).copied()
+        })
+    }
+
     /// Back to the state after construction; counters start anew, too.
     pub fn forget(&mut self) {
         self.running = None;

@@ -56,7 +56,8 @@ impl Slot {
     }
 
     /// Results of another machine drive while they may be used; the policy in place becomes the fallback.
-    pub fn set_remote(&mut self, remote: Remote) {
+    pub fn set_remote(&mut self, mut remote: Remote) {
+        remote.follow(&self.policy);
         self.remote = Some(remote);
     }
 
@@ -271,6 +272,9 @@ impl Slot {
             swap.incoming.start_gait_at(None);
             self.deadline.set_limit_ms(swap.incoming.deadline_ms());
             self.retired = Some(std::mem::replace(&mut self.policy, swap.incoming));
+            if let Some(remote) = &mut self.remote {
+                remote.follow(&self.policy);
+            }
             self.outcome = Some(SwapOutcome::Done(swap.difference));
         }
     }

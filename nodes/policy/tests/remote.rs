@@ -7,11 +7,12 @@ use proptest::prelude::*;
 use quad::{NUMBER, PERIOD_NS, policy, policy_order, standing};
 use sinew_policy::remote::{Choice, Driver, Link, MAX_AHEAD, decide};
 use sinew_policy::{Remote, RemoteConfig, RemoteRefusal, Slot, SlotConfig};
-use sinew_wire::{JointCommand, NO_POLICY, PolicyCommand, PolicyFlags, PolicyStatus, RobotState, StepTime};
+use sinew_wire::{JointCommand, JointMode, NO_POLICY, PolicyCommand, PolicyFlags, PolicyStatus, RobotState, StepTime};
 
 const WALK: [f32; 3] = [0.5, 0.0, 0.0];
+const MODEL_HASH: u32 = 0x1234_5678;
 const CONFIG: RemoteConfig =
-    RemoteConfig { max_age_ns: 60_000_000, return_runs: 8, blend_runs: 5, max_difference_rad: 2.0 };
+    RemoteConfig { return_runs: 8, blend_runs: 5, max_difference_rad: 2.0, ..RemoteConfig::of(MODEL_HASH) };
 const MOST_RAD: f32 = 0.1;
 
 #[test]
@@ -73,12 +74,13 @@ impl Run {
         frame.header.based_on_boot = 77;
         frame.body.activation = self.activation;
         frame.body.policy = NUMBER;
+        frame.body.model_hash = MODEL_HASH;
         frame.body.status = PolicyStatus::Targets as u8;
         frame.joints = self
             .state()
             .joints
             .iter()
-            .map(|j| JointCommand::impedance(j.q_rad + by, 0.0, 0.0, 30.0, 1.0))
+            .map(|j| JointCommand::impedance(j.q_rad + by, 0.0, 0.0, 40.0, 1.0))
             .collect();
         frame
     }
@@ -152,7 +154,7 @@ fn stale_foreign_reordered_and_damaged_results_are_refused_and_counted() {
     let mut run = Run::new();
     run.connected(30, 0.05);
     let now = run.step;
-    let cases: [(RemoteRefusal, Spoil); 8] = [
+    let cases: [(RemoteRefusal, Spoil); 15] = [
         (RemoteRefusal::Foreign, |f, _| f.header.robot ^= 1),
         (RemoteRefusal::Foreign, |f, _| f.body.policy += 1),
         (RemoteRefusal::Epoch, |f, _| f.body.activation += 1),
@@ -161,6 +163,13 @@ fn stale_foreign_reordered_and_damaged_results_are_refused_and_counted() {
         (RemoteRefusal::Stale, |f, now| f.header.step = now - 40),
         (RemoteRefusal::NonFinite, |f, _| f.joints[5].q_rad = f32::NAN),
         (RemoteRefusal::Joints, |f, _| f.joints.truncate(11)),
+        (RemoteRefusal::Joints, |f, _| f.joints[5] = JointCommand::default()),
+        (RemoteRefusal::Model, |f, _| f.body.model_hash ^= 1),
+        (RemoteRefusal::Mode, |f, _| f.joints[5].mode = JointMode::Torque as u8),
+        (RemoteRefusal::Mode, |f, _| f.joints[0].mode = JointMode::Damping as u8),
+        (RemoteRefusal::Mode, |f, _| f.joints[11].mode = 250),
+        (RemoteRefusal::Gains, |f, _| f.joints[5].kp *= 1.01),
+        (RemoteRefusal::Gains, |f, _| f.joints[5].kd = 0.0),
     ];
     for (expected, spoil) in cases {
         let mut frame = run.result(now, 0.05);
@@ -174,8 +183,22 @@ fn stale_foreign_reordered_and_damaged_results_are_refused_and_counted() {
     assert_eq!(run.hear(&run.result(now - 10, 0.05)), Err(RemoteRefusal::Reordered));
     assert_eq!(run.hear(&run.result(now, 0.05)), Err(RemoteRefusal::Reordered), "a duplicate");
     let counters = run.slot.remote().unwrap().counters();
-    assert_eq!(counters.refused, [2, 2, 1, 1, 2, 1, 1, 1, 0]);
+    assert_eq!(counters.refused, [2, 2, 1, 1, 2, 1, 1, 2, 0, 1, 3, 2]);
     assert_eq!(counters.kept, 31);
+}
+
+#[test]
+fn a_fallback_that_never_ran_still_says_which_joints_and_gains_are_its_own() {
+    let config = SlotConfig { transition_rad: vec![MOST_RAD; 12], latency_ticks: 2 };
+    let mut run = Run { slot: Slot::new(policy(&policy_order()), config), step: 0, activation: 1 };
+    run.slot.set_remote(Remote::new(CONFIG, 0, NUMBER, PERIOD_NS));
+    let mut state = run.state();
+    state.joints[2].q_rad = f32::NAN;
+    run.slot.remote_mut().unwrap().serve(&state);
+    let mut stiff = run.result(0, 0.0);
+    stiff.joints.iter_mut().for_each(|j| j.kp = 300.0);
+    assert_eq!(run.hear(&stiff), Err(RemoteRefusal::Gains));
+    assert_eq!(run.slot.step(&state, StepTime::default()).body.status(), PolicyStatus::Fault);
 }
 
 #[test]
