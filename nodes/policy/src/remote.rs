@@ -24,7 +24,8 @@ pub const MAX_AHEAD: usize = 32;
 pub struct RemoteConfig {
     /// The model that runs there, as its frames name it; results of any other are refused.
     pub model_hash: u32,
-    /// Step time from the observation to the run for which its result may still be used, ns.
+    /// Step time from the observation to the run for which its result may still be used, ns; no element of a chunk may
+    /// be meant for a later one.
     pub max_age_ns: u64,
     /// Runs in a row with a usable result that agrees, before the other machine drives.
     pub return_runs: u32,
@@ -127,11 +128,14 @@ pub enum RemoteRefusal {
     /// Stiffness or damping of a joint is not the local policy's.
     #[error("other gains than the local policy's")]
     Gains,
+    /// Meant for a time at which it may not be used any more.
+    #[error("meant for a time beyond the greatest age allowed")]
+    Ahead,
 }
 
 impl RemoteRefusal {
     /// Every reason, in the order of [`RemoteCounters::refused`].
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Foreign,
         Self::Epoch,
         Self::Future,
@@ -144,6 +148,7 @@ impl RemoteRefusal {
         Self::Model,
         Self::Mode,
         Self::Gains,
+        Self::Ahead,
     ];
 
     /// One word, for reports.
@@ -162,6 +167,7 @@ impl RemoteRefusal {
             Self::Model => "model",
             Self::Mode => "mode",
             Self::Gains => "gains",
+            Self::Ahead => "ahead",
         }
     }
 }
@@ -328,10 +334,11 @@ impl Remote {
             return Err(RemoteRefusal::NonFinite);
         }
         self.check_joints(&frame.joints)?;
-        let at_ns = header
-            .step
-            .saturating_mul(self.period_ns)
-            .saturating_add(u64::from(body.ahead_us).saturating_mul(1000));
+        let ahead_ns = u64::from(body.ahead_us).saturating_mul(1000);
+        if ahead_ns > self.config.max_age_ns {
+            return Err(RemoteRefusal::Ahead);
+        }
+        let at_ns = header.step.saturating_mul(self.period_ns).saturating_add(ahead_ns);
         let element = Element { at_ns, joints: frame.joints.clone() };
         match &mut self.kept {
             Some(kept) if kept.step > header.step => return Err(RemoteRefusal::Reordered),
@@ -386,8 +393,7 @@ impl Remote {
         let now_ns = step.saturating_mul(self.period_ns);
         let stamp_ns = kept.step.saturating_mul(self.period_ns);
         let age_ns = now_ns.checked_sub(stamp_ns)?;
-        let last = kept.elements.last()?;
-        if age_ns > self.config.max_age_ns && now_ns > last.at_ns {
+        if age_ns > self.config.max_age_ns {
             return None;
         }
         let mut frame = kept.head.clone();

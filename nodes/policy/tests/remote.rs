@@ -48,8 +48,12 @@ struct Run {
 
 impl Run {
     fn new() -> Self {
+        Self::with(CONFIG)
+    }
+
+    fn with(remote: RemoteConfig) -> Self {
         let config = SlotConfig { transition_rad: vec![MOST_RAD; 12], latency_ticks: 2 };
-        let remote = Remote::new(CONFIG, 0, NUMBER, PERIOD_NS);
+        let remote = Remote::new(remote, 0, NUMBER, PERIOD_NS);
         let mut slot = Slot::new(policy(&policy_order()), config);
         slot.set_remote(remote);
         let mut run = Self { slot, step: 0, activation: 1 };
@@ -154,7 +158,7 @@ fn stale_foreign_reordered_and_damaged_results_are_refused_and_counted() {
     let mut run = Run::new();
     run.connected(30, 0.05);
     let now = run.step;
-    let cases: [(RemoteRefusal, Spoil); 15] = [
+    let cases: [(RemoteRefusal, Spoil); 16] = [
         (RemoteRefusal::Foreign, |f, _| f.header.robot ^= 1),
         (RemoteRefusal::Foreign, |f, _| f.body.policy += 1),
         (RemoteRefusal::Epoch, |f, _| f.body.activation += 1),
@@ -170,6 +174,7 @@ fn stale_foreign_reordered_and_damaged_results_are_refused_and_counted() {
         (RemoteRefusal::Mode, |f, _| f.joints[11].mode = 250),
         (RemoteRefusal::Gains, |f, _| f.joints[5].kp *= 1.01),
         (RemoteRefusal::Gains, |f, _| f.joints[5].kd = 0.0),
+        (RemoteRefusal::Ahead, |f, _| f.body.ahead_us = 60_001),
     ];
     for (expected, spoil) in cases {
         let mut frame = run.result(now, 0.05);
@@ -183,7 +188,7 @@ fn stale_foreign_reordered_and_damaged_results_are_refused_and_counted() {
     assert_eq!(run.hear(&run.result(now - 10, 0.05)), Err(RemoteRefusal::Reordered));
     assert_eq!(run.hear(&run.result(now, 0.05)), Err(RemoteRefusal::Reordered), "a duplicate");
     let counters = run.slot.remote().unwrap().counters();
-    assert_eq!(counters.refused, [2, 2, 1, 1, 2, 1, 1, 2, 0, 1, 3, 2]);
+    assert_eq!(counters.refused, [2, 2, 1, 1, 2, 1, 1, 2, 0, 1, 3, 2, 1]);
     assert_eq!(counters.kept, 31);
 }
 
@@ -236,8 +241,21 @@ fn a_fallback_that_fails_leaves_the_other_machine_in_charge() {
 }
 
 #[test]
-fn a_chunk_is_consumed_by_time() {
+fn what_is_meant_for_later_does_not_hold_a_link_that_is_cut() {
     let mut run = Run::new();
+    run.connected(30, 0.05);
+    let mut later = run.result(run.step, 0.05);
+    later.body.ahead_us = u32::MAX;
+    assert_eq!(run.hear(&later), Err(RemoteRefusal::Ahead));
+    later.body.ahead_us = 60_000;
+    run.hear(&later).unwrap();
+    let drivers: Vec<Driver> = (0..6).map(|_| (run.frame(), run.driver()).1).collect();
+    assert_eq!(drivers, [[Driver::Remote; 4].as_slice(), &[Driver::Local; 2]].concat());
+}
+
+#[test]
+fn a_chunk_is_consumed_by_time() {
+    let mut run = Run::with(RemoteConfig { max_age_ns: 120_000_000, ..CONFIG });
     run.connected(30, 0.0);
     let start = run.step;
     // Elements every 30 ms, runs every 20 ms.
@@ -260,7 +278,10 @@ fn a_chunk_is_consumed_by_time() {
     }
     run.frame();
     assert_eq!(run.driver(), Driver::Local, "the chunk is used up");
-    // Its length is bounded.
+    // No chunk reaches beyond the greatest age, and its length is bounded.
+    let mut far = run.result(run.step, 0.0);
+    far.body.ahead_us = 120_001;
+    assert_eq!(run.hear(&far), Err(RemoteRefusal::Ahead));
     let start = run.step;
     let mut last = Ok(());
     for k in 0..=MAX_AHEAD as u32 {
