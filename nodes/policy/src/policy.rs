@@ -213,11 +213,6 @@ impl Policy {
         self.inputs.iter().map(|(_, input)| input.runs_outside()).sum()
     }
 
-    /// Runs in which the velocity command was older than the manifest allows.
-    pub fn command_timeouts(&self) -> u64 {
-        self.command.timeouts()
-    }
-
     /// Age of the chunk in force, and whether it has ended; `None` for a policy without chunks.
     pub fn chunk(&self) -> Option<ChunkReading> {
         self.action.reading()

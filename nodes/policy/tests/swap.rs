@@ -214,6 +214,16 @@ fn what_does_not_fit_is_refused_before_it_runs() {
     let later = other(&[("latency_ticks = 2", "latency_ticks = 5")]);
     let refusal = run.slot.begin_swap(later, REQUEST).unwrap_err();
     assert_eq!(refusal, SwapRefusal::Latency { found: 5, most: 2 });
+    let ladders = [
+        (("latency_ticks = 2", "latency_ticks = 2\non_miss = \"damp\""), "runtime.on_miss", "damp", "hold"),
+        (("latency_ticks = 2", "latency_ticks = 2\nmisses_max = 4"), "runtime.misses_max", "4", "2"),
+        (("[[output]]", "[safety]\nfallback = \"damp\"\n\n[[output]]"), "safety.fallback", "damp", "stand"),
+    ];
+    for (edit, field, found, expected) in ladders {
+        let refusal = run.slot.begin_swap(other(&[edit]), REQUEST).unwrap_err();
+        let (found, expected) = (found.to_owned(), expected.to_owned());
+        assert_eq!(refusal, SwapRefusal::Degrade { field, found, expected });
+    }
     let none = SwapRequest { shadow_runs: 0, ..REQUEST };
     assert_eq!(run.slot.begin_swap(policy(&joints), none), Err(SwapRefusal::Shadow { found: 0 }));
     run.frame();
