@@ -198,12 +198,9 @@ impl Slot {
         old: &mut Option<Targets>,
     ) {
         let Some(swap) = &mut self.swap else { return };
-        if swap.has_ended(state.body.activation) {
-            match swap.stage {
-                SwapStage::Shadow => self.refuse_swap(SwapRefusal::Ended),
-                // The new activation has begun with the old one's targets; they are a moment old.
-                SwapStage::Blend => self.commit_swap(),
-            }
+        if swap.has_ended((state.header.boot_id, state.body.activation)) {
+            // This run's targets are the old one's; the new one would follow them with a step.
+            self.refuse_swap(SwapRefusal::Ended);
             return;
         }
         swap.incoming.start_gait_at(clock);

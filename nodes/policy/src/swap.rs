@@ -180,7 +180,8 @@ pub(crate) struct Swap {
     pub(crate) difference: Difference,
     /// Runs of the blend so far.
     pub(crate) blended: u32,
-    activation: Option<u32>,
+    /// (control's boot, activation) it began in.
+    epoch: Option<(u32, u32)>,
 }
 
 /// What one run of the shadow has come to.
@@ -241,12 +242,12 @@ impl Swap {
     /// `incoming` has passed [`check`].
     pub(crate) fn new(incoming: Policy, request: SwapRequest) -> Self {
         let difference = Difference::default();
-        Self { incoming, stage: SwapStage::Shadow, request, difference, blended: 0, activation: None }
+        Self { incoming, stage: SwapStage::Shadow, request, difference, blended: 0, epoch: None }
     }
 
-    /// True when the run of `activation` does not belong to the one this swap began in.
-    pub(crate) fn has_ended(&mut self, activation: u32) -> bool {
-        *self.activation.get_or_insert(activation) != activation
+    /// True when a run of `epoch`, (control's boot, activation), does not belong to the one this swap began in.
+    pub(crate) fn has_ended(&mut self, epoch: (u32, u32)) -> bool {
+        *self.epoch.get_or_insert(epoch) != epoch
     }
 
     /// One run of both.
