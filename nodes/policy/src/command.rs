@@ -14,23 +14,17 @@ pub(crate) struct CommandFilter {
     command: [f64; 3],
     goal: [f64; 3],
     heard: Option<(MotionId, u64)>,
-    timeouts: u64,
 }
 
 impl CommandFilter {
     pub(crate) fn new(limits: &CommandLimits, period_s: f64) -> Self {
-        Self { limits: limits.clone(), period_s, command: [0.0; 3], goal: [0.0; 3], heard: None, timeouts: 0 }
+        Self { limits: limits.clone(), period_s, command: [0.0; 3], goal: [0.0; 3], heard: None }
     }
 
     /// As after an activation: the ramp stands at zero.
     pub(crate) fn reset(&mut self) {
         self.command = [0.0; 3];
         self.heard = None;
-    }
-
-    /// Runs in which the command was too old, since construction.
-    pub(crate) fn timeouts(&self) -> u64 {
-        self.timeouts
     }
 
     /// Takes the arbitrated command and the motion frame last heard, `elapsed` runs after the last time; gives what
@@ -51,7 +45,6 @@ impl CommandFilter {
         self.heard = Some((id, since_ns));
         let silent_ms = now_ns.saturating_sub(since_ns) as f64 / 1e6;
         let timed_out = self.limits.timeout_ms.is_some_and(|limit| silent_ms > limit);
-        self.timeouts += u64::from(timed_out);
         self.goal = if timed_out { [0.0; 3] } else { arbitrated };
         for (goal, range) in self.goal.iter_mut().zip(&self.limits.range) {
             if let Some([lo, hi]) = range {
@@ -130,7 +123,6 @@ mod tests {
             assert_eq!(filter.observe([0.5, 0.0, 0.0], (7, 3), ms * MS, 1).0, [0.5, 0.0, 0.0]);
         }
         assert_eq!(filter.observe([0.5, 0.0, 0.0], (7, 3), 120 * MS, 1).0, [0.0; 3]);
-        assert_eq!(filter.timeouts(), 1);
         assert_eq!(filter.observe([0.5, 0.0, 0.0], (7, 4), 140 * MS, 1).0, [0.5, 0.0, 0.0]);
     }
 

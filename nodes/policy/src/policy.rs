@@ -48,7 +48,10 @@ pub struct Policy {
     number: u8,
     period_ns: u64,
     decimation: u64,
+    /// The manifest's.
     latency_ticks: u32,
+    /// From the state of a run to the tick that uses its output, ns.
+    use_after_ns: u64,
     deadline_ms: f64,
     on_miss: OnMiss,
     misses_max: u32,
@@ -121,10 +124,7 @@ impl Policy {
             kp.zip(&manifest.joints.kd_nm_s_per_rad).map(|(kp, kd)| (*kp as f32, *kd as f32)).collect();
         let runtime = &manifest.runtime;
         let provider = provider(engine.name());
-        // An output holds until as many after it are missed as the manifest allows.
-        let valid_for_ns = (u64::from(runtime.latency_ticks) + u64::from(runtime.misses_max) * decimation)
-            .saturating_mul(config.period_ns);
-        Ok(Self {
+        let mut policy = Self {
             command: CommandFilter::new(&manifest.command, 1.0 / runtime.rate_hz),
             engine,
             inputs,
@@ -140,11 +140,12 @@ impl Policy {
             period_ns: config.period_ns,
             decimation,
             latency_ticks: runtime.latency_ticks,
+            use_after_ns: 0,
             deadline_ms: runtime.deadline_ms,
             on_miss: runtime.on_miss,
             misses_max: runtime.misses_max,
             fallback: manifest.safety.fallback,
-            valid_for_us: u32::try_from(valid_for_ns / 1000).unwrap_or(u32::MAX),
+            valid_for_us: 0,
             model_hash: model.wire_hash(),
             provider,
             boot_id: config.boot_id,
@@ -153,7 +154,18 @@ impl Policy {
             last_state: None,
             fault: None,
             counters: PolicyCounters::default(),
-        })
+        };
+        policy.used_after(runtime.latency_ticks.max(config.latency_ticks_min));
+        Ok(policy)
+    }
+
+    /// Outputs count from `ticks` after the state they are computed from, until as many after them are missed as the
+    /// manifest allows.
+    fn used_after(&mut self, ticks: u32) {
+        let valid_ticks = u64::from(ticks) + u64::from(self.misses_max) * self.decimation;
+        let valid_for_us = valid_ticks.saturating_mul(self.period_ns) / 1000;
+        self.valid_for_us = u32::try_from(valid_for_us).unwrap_or(u32::MAX);
+        self.use_after_ns = u64::from(ticks).saturating_mul(self.period_ns);
     }
 
     /// As [`Policy::new`], and then the golden run: a policy that does not do as it was trained is refused.
@@ -162,9 +174,11 @@ impl Policy {
         engine: Box<dyn Engine>,
         config: &PolicyConfig<'_>,
     ) -> Result<(Self, GoldenReport), SetupError> {
-        let mut policy = Self::new(model, engine, config)?;
+        // Golden targets were computed for the latency that the manifest declares.
+        let mut policy = Self::new(model, engine, &PolicyConfig { latency_ticks_min: 0, ..*config })?;
         let report = verify(&mut policy, &model.golden, model.tolerance())
             .map_err(|error| SetupError::Golden { file: model.file.clone(), error })?;
+        policy.used_after(policy.latency_ticks.max(config.latency_ticks_min));
         Ok((policy, report))
     }
 
@@ -178,7 +192,7 @@ impl Policy {
         self.decimation
     }
 
-    /// Control ticks from the state a run is computed from to the tick that uses it.
+    /// Control ticks that the manifest wants from the state a run is computed from to the tick that uses it.
     pub fn latency_ticks(&self) -> u32 {
         self.latency_ticks
     }
@@ -211,11 +225,6 @@ impl Policy {
     /// Runs in which too many values of an input were outside their range, however short.
     pub fn runs_outside(&self) -> u64 {
         self.inputs.iter().map(|(_, input)| input.runs_outside()).sum()
-    }
-
-    /// Runs in which the velocity command was older than the manifest allows.
-    pub fn command_timeouts(&self) -> u64 {
-        self.command.timeouts()
     }
 
     /// Age of the chunk in force, and whether it has ended; `None` for a policy without chunks.
@@ -329,6 +338,14 @@ impl Policy {
         self.map.robot_indices().any(|moved| moved == index)
     }
 
+    /// Gains (kp N m/rad, kd N m s/rad) of each robot joint, in the robot's order; `None` for one it leaves alone.
+    pub fn robot_gains(&self) -> impl Iterator<Item = Option<(f32, f32)>> + '_ {
+        (0..self.map.robot_len()).map(|joint| {
+            let at = self.map.robot_indices().position(|moved| moved == joint)?;
+            self.gains.get(at).copied()
+        })
+    }
+
     /// Back to the state after construction; counters start anew, too.
     pub fn forget(&mut self) {
         self.running = None;
@@ -433,10 +450,9 @@ impl Policy {
                 return Err(PolicyFault::Output);
             }
         }
-        let latency_ns = u64::from(self.latency_ticks).saturating_mul(self.period_ns);
         let moment = Moment {
             now_ns,
-            use_ns: now_ns.saturating_add(latency_ns),
+            use_ns: now_ns.saturating_add(self.use_after_ns),
             dt_s: (succession.elapsed as f64)
                 * (self.decimation.saturating_mul(self.period_ns)) as f64
                 * 1e-9,

@@ -1,15 +1,19 @@
 //! A policy that runs on another machine: what of it may be used, and when the local fallback takes over.
 //!
 //! ```text
-//!   results ─▶ hear: ours, this activation, newer, finite? ─▶ kept by time (observation stamp + ahead)
+//!   results ─▶ hear: ours, this activation, newer, the model, modes and gains expected, finite?
+//!                                    └──────────────────────▶ kept by time (observation stamp + ahead)
 //!                                                                  │ at the time of each run
 //!   local fallback, computed in every run so that it is warm ──▶ decide ──▶ targets, or none
 //! ```
-//! A result is used by its age, never by its arrival. The fallback drives first; the other machine takes over after
-//! `return_runs` usable results in a row that agree with it, and loses the robot with the first run that has none.
+//! A result is used by its age, never by its arrival. It says where joints go, never how stiff they are: modes and gains
+//! are the local policy's. The fallback drives first; the other machine takes over after `return_runs` usable results in
+//! a row that agree with it, and loses the robot with the first run that has none. A fallback that fails has nothing to
+//! agree with: then any usable result drives at once, within the transition limits.
 use arrayvec::ArrayVec;
-use sinew_wire::{JointCommand, PolicyCommand, PolicyStatus, RobotState};
+use sinew_wire::{JointCommand, JointMode, MAX_JOINTS, PolicyCommand, PolicyStatus, RobotState};
 
+use crate::policy::Policy;
 use crate::transition::Targets;
 
 /// Elements of one chunk that are kept.
@@ -18,7 +22,10 @@ pub const MAX_AHEAD: usize = 32;
 /// How results of another machine are used.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RemoteConfig {
-    /// Step time from the observation to the run for which its result may still be used, ns.
+    /// The model that runs there, as its frames name it; results of any other are refused.
+    pub model_hash: u32,
+    /// Step time from the observation to the run for which its result may still be used, ns; no element of a chunk may
+    /// be meant for a later one.
     pub max_age_ns: u64,
     /// Runs in a row with a usable result that agrees, before the other machine drives.
     pub return_runs: u32,
@@ -29,9 +36,12 @@ pub struct RemoteConfig {
 }
 
 impl RemoteConfig {
-    /// Three runs of 20 ms, half a second to come back, a fifth to blend.
-    pub const DEFAULT: Self =
-        Self { max_age_ns: 60_000_000, return_runs: 25, blend_runs: 10, max_difference_rad: 0.6 };
+    /// Results of the model with the wire hash `model_hash`: three runs of 20 ms, half a second to come back, a fifth to
+    /// blend.
+    #[must_use]
+    pub const fn of(model_hash: u32) -> Self {
+        Self { model_hash, max_age_ns: 60_000_000, return_runs: 25, blend_runs: 10, max_difference_rad: 0.6 }
+    }
 }
 
 /// Who computes what leaves.
@@ -74,7 +84,7 @@ pub fn decide(driver: Driver, link: Link, fallback_healthy: bool) -> Choice {
         (_, Link::Returned, _) | (Driver::Remote, Link::Fresh, _) => Choice::Remote,
         (_, Link::Stale | Link::Lost, false) => Choice::Nothing,
         (_, Link::Stale | Link::Lost, true) | (Driver::Local, Link::Fresh, true) => Choice::Local,
-        // Half-proven targets are better than none.
+        // Nothing to agree with, and unproven targets within the transition limits are better than none.
         (Driver::Local, Link::Fresh, false) => Choice::Remote,
     }
 }
@@ -109,11 +119,23 @@ pub enum RemoteRefusal {
     /// More elements than a chunk may have here.
     #[error("more than {MAX_AHEAD} elements in a chunk")]
     Chunk,
+    /// Another model computed it.
+    #[error("computed by another model than the one expected there")]
+    Model,
+    /// A joint that moves is not under impedance control.
+    #[error("a joint in another mode than impedance control")]
+    Mode,
+    /// Stiffness or damping of a joint is not the local policy's.
+    #[error("other gains than the local policy's")]
+    Gains,
+    /// Meant for a time at which it may not be used any more.
+    #[error("meant for a time beyond the greatest age allowed")]
+    Ahead,
 }
 
 impl RemoteRefusal {
     /// Every reason, in the order of [`RemoteCounters::refused`].
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 13] = [
         Self::Foreign,
         Self::Epoch,
         Self::Future,
@@ -123,6 +145,10 @@ impl RemoteRefusal {
         Self::NonFinite,
         Self::Joints,
         Self::Chunk,
+        Self::Model,
+        Self::Mode,
+        Self::Gains,
+        Self::Ahead,
     ];
 
     /// One word, for reports.
@@ -138,6 +164,10 @@ impl RemoteRefusal {
             Self::NonFinite => "non_finite",
             Self::Joints => "joints",
             Self::Chunk => "chunk",
+            Self::Model => "model",
+            Self::Mode => "mode",
+            Self::Gains => "gains",
+            Self::Ahead => "ahead",
         }
     }
 }
@@ -206,8 +236,8 @@ pub struct Remote {
     /// (control's boot, activation) being served.
     epoch: Option<(u32, u32)>,
     kept: Option<Kept>,
-    /// Joints the local policy moves, a bit each; nothing yet before its first targets.
-    moves: Option<u64>,
+    /// Gains (kp N m/rad, kd N m s/rad) of each robot joint in the local policy; `None` for one it leaves alone.
+    gains: ArrayVec<Option<(f32, f32)>, MAX_JOINTS>,
     driver: Driver,
     fresh_runs: u32,
     counters: RemoteCounters,
@@ -224,7 +254,7 @@ impl Remote {
             period_ns,
             epoch: None,
             kept: None,
-            moves: None,
+            gains: ArrayVec::new(),
             driver: Driver::Local,
             fresh_runs: 0,
             counters: RemoteCounters::default(),
@@ -247,6 +277,11 @@ impl Remote {
     #[must_use]
     pub fn blend_runs(&self) -> u32 {
         self.config.blend_runs
+    }
+
+    /// `policy` is the fallback: results have to move its joints, with its gains.
+    pub(crate) fn follow(&mut self, policy: &Policy) {
+        self.gains = policy.robot_gains().take(MAX_JOINTS).collect();
     }
 
     /// The activation of `state` is served from now on; what is in flight for another one is discarded.
@@ -281,6 +316,9 @@ impl Remote {
         if header.robot != self.robot || body.policy != self.number {
             return Err(RemoteRefusal::Foreign);
         }
+        if body.model_hash != self.config.model_hash {
+            return Err(RemoteRefusal::Model);
+        }
         if self.epoch != Some((header.based_on_boot, body.activation)) {
             return Err(RemoteRefusal::Epoch);
         }
@@ -295,13 +333,12 @@ impl Remote {
         if !frame.joints.iter().all(JointCommand::is_finite) {
             return Err(RemoteRefusal::NonFinite);
         }
-        if self.moves.is_some_and(|moves| moves != moved(&frame.joints)) {
-            return Err(RemoteRefusal::Joints);
+        self.check_joints(&frame.joints)?;
+        let ahead_ns = u64::from(body.ahead_us).saturating_mul(1000);
+        if ahead_ns > self.config.max_age_ns {
+            return Err(RemoteRefusal::Ahead);
         }
-        let at_ns = header
-            .step
-            .saturating_mul(self.period_ns)
-            .saturating_add(u64::from(body.ahead_us).saturating_mul(1000));
+        let at_ns = header.step.saturating_mul(self.period_ns).saturating_add(ahead_ns);
         let element = Element { at_ns, joints: frame.joints.clone() };
         match &mut self.kept {
             Some(kept) if kept.step > header.step => return Err(RemoteRefusal::Reordered),
@@ -325,14 +362,38 @@ impl Remote {
         Ok(())
     }
 
+    /// The joints of the local policy, each as stiff as there.
+    fn check_joints(&self, joints: &[JointCommand]) -> Result<(), RemoteRefusal> {
+        if joints.len() != self.gains.len() {
+            return Err(RemoteRefusal::Joints);
+        }
+        for (joint, gains) in joints.iter().zip(&self.gains) {
+            let Some(gains) = *gains else {
+                if joint.mode != JointMode::Disabled as u8 {
+                    return Err(RemoteRefusal::Joints);
+                }
+                continue;
+            };
+            if joint.mode == JointMode::Disabled as u8 {
+                return Err(RemoteRefusal::Joints);
+            }
+            if joint.mode != JointMode::Impedance as u8 {
+                return Err(RemoteRefusal::Mode);
+            }
+            if (joint.kp, joint.kd) != gains {
+                return Err(RemoteRefusal::Gains);
+            }
+        }
+        Ok(())
+    }
+
     /// The targets meant for the run computed from `step`, while they may be used.
     fn usable(&self, step: u64) -> Option<PolicyCommand> {
         let kept = self.kept.as_ref()?;
         let now_ns = step.saturating_mul(self.period_ns);
         let stamp_ns = kept.step.saturating_mul(self.period_ns);
         let age_ns = now_ns.checked_sub(stamp_ns)?;
-        let last = kept.elements.last()?;
-        if age_ns > self.config.max_age_ns && now_ns > last.at_ns {
+        if age_ns > self.config.max_age_ns {
             return None;
         }
         let mut frame = kept.head.clone();
@@ -346,9 +407,6 @@ impl Remote {
     pub(crate) fn pick(&mut self, local: &PolicyCommand) -> Pick {
         self.counters.asked += 1;
         let healthy = local.body.status() == PolicyStatus::Targets;
-        if healthy {
-            self.moves = Some(moved(&local.joints));
-        }
         let frame = self.usable(local.header.step);
         let link = match &frame {
             None if self.kept.is_none() => Link::Lost,
@@ -388,11 +446,6 @@ impl Remote {
         remote.joints.len() == local.joints.len()
             && pairs.into_iter().all(|(a, b)| (a.q_rad - b.q_rad).abs() <= self.config.max_difference_rad)
     }
-}
-
-/// Joints that are told anything, a bit each.
-fn moved(joints: &[JointCommand]) -> u64 {
-    joints.iter().enumerate().filter(|(_, j)| j.mode != 0).fold(0, |all, (i, _)| all | 1 << (i % 64))
 }
 
 /// The targets of `now_ns`: between two elements in proportion, outside the first or last one held.

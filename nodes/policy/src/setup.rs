@@ -21,6 +21,8 @@ pub struct PolicyConfig<'a> {
     pub position_limits: Option<&'a [(f64, f64)]>,
     /// Period of control, ns.
     pub period_ns: u64,
+    /// Control ticks from the state of a run to the tick that uses its output, where that is more than the manifest's.
+    pub latency_ticks_min: u32,
     /// Random per process start; fixed in tests.
     pub boot_id: u32,
 }

@@ -56,7 +56,8 @@ impl Slot {
     }
 
     /// Results of another machine drive while they may be used; the policy in place becomes the fallback.
-    pub fn set_remote(&mut self, remote: Remote) {
+    pub fn set_remote(&mut self, mut remote: Remote) {
+        remote.follow(&self.policy);
         self.remote = Some(remote);
     }
 
@@ -197,12 +198,9 @@ impl Slot {
         old: &mut Option<Targets>,
     ) {
         let Some(swap) = &mut self.swap else { return };
-        if swap.has_ended(state.body.activation) {
-            match swap.stage {
-                SwapStage::Shadow => self.refuse_swap(SwapRefusal::Ended),
-                // The new activation has begun with the old one's targets; they are a moment old.
-                SwapStage::Blend => self.commit_swap(),
-            }
+        if swap.has_ended((state.header.boot_id, state.body.activation)) {
+            // This run's targets are the old one's; the new one would follow them with a step.
+            self.refuse_swap(SwapRefusal::Ended);
             return;
         }
         swap.incoming.start_gait_at(clock);
@@ -271,6 +269,9 @@ impl Slot {
             swap.incoming.start_gait_at(None);
             self.deadline.set_limit_ms(swap.incoming.deadline_ms());
             self.retired = Some(std::mem::replace(&mut self.policy, swap.incoming));
+            if let Some(remote) = &mut self.remote {
+                remote.follow(&self.policy);
+            }
             self.outcome = Some(SwapOutcome::Done(swap.difference));
         }
     }

@@ -1,12 +1,14 @@
 //! Hot swap: the new policy computes beside the old one, is compared, then takes over within the robot's limits.
 //!
 //! ```text
-//!            refused: joints, rate, latency            refused: fault, NaN, difference, end of the activation
+//!            refused: joints, rate, latency, ladder    refused: fault, NaN, difference, end of the activation
 //!   request ────────┐                      ┌────────┐
 //!      └──────▶ check ──▶ shadow, N runs ──┴──▶ blend, M runs ──▶ done: the old one is handed back
 //! ```
 //! The shadow run is what warms the new one's history and recurrent state; its gait clock starts where the old one
 //! stands. Until the blend begins nothing of the new one reaches a joint.
+use std::fmt::Debug;
+
 use arrayvec::ArrayVec;
 use sinew_wire::{JointMode, MAX_JOINTS, PolicyCommand, PolicyStatus};
 
@@ -70,6 +72,18 @@ pub enum SwapRefusal {
         found: u32,
         /// Ticks.
         most: u32,
+    },
+    /// Control goes on with what the old one declared about missed runs and about its loss.
+    #[error(
+        "the new policy declares {field} = {found}, the old one {expected}; control was started for that: declare the same or restart with the new model"
+    )]
+    Degrade {
+        /// Key of the manifest.
+        field: &'static str,
+        /// What the new one declares.
+        found: String,
+        /// What the old one declares.
+        expected: String,
     },
     /// It gave no targets.
     #[error("run {run} of the new policy gave no targets: {reason}")]
@@ -166,7 +180,8 @@ pub(crate) struct Swap {
     pub(crate) difference: Difference,
     /// Runs of the blend so far.
     pub(crate) blended: u32,
-    activation: Option<u32>,
+    /// (control's boot, activation) it began in.
+    epoch: Option<(u32, u32)>,
 }
 
 /// What one run of the shadow has come to.
@@ -206,6 +221,20 @@ pub fn check(
     if incoming.latency_ticks() > latency_ticks {
         return Err(SwapRefusal::Latency { found: incoming.latency_ticks(), most: latency_ticks });
     }
+    let differs = |field, found: &dyn Debug, expected: &dyn Debug| {
+        // As manifests write it.
+        let word = |value: &dyn Debug| format!("{value:?}").to_lowercase();
+        Err(SwapRefusal::Degrade { field, found: word(found), expected: word(expected) })
+    };
+    if incoming.on_miss() != old.on_miss() {
+        return differs("runtime.on_miss", &incoming.on_miss(), &old.on_miss());
+    }
+    if incoming.misses_max() != old.misses_max() {
+        return differs("runtime.misses_max", &incoming.misses_max(), &old.misses_max());
+    }
+    if incoming.fallback() != old.fallback() {
+        return differs("safety.fallback", &incoming.fallback(), &old.fallback());
+    }
     Ok(())
 }
 
@@ -213,12 +242,12 @@ impl Swap {
     /// `incoming` has passed [`check`].
     pub(crate) fn new(incoming: Policy, request: SwapRequest) -> Self {
         let difference = Difference::default();
-        Self { incoming, stage: SwapStage::Shadow, request, difference, blended: 0, activation: None }
+        Self { incoming, stage: SwapStage::Shadow, request, difference, blended: 0, epoch: None }
     }
 
-    /// True when the run of `activation` does not belong to the one this swap began in.
-    pub(crate) fn has_ended(&mut self, activation: u32) -> bool {
-        *self.activation.get_or_insert(activation) != activation
+    /// True when a run of `epoch`, (control's boot, activation), does not belong to the one this swap began in.
+    pub(crate) fn has_ended(&mut self, epoch: (u32, u32)) -> bool {
+        *self.epoch.get_or_insert(epoch) != epoch
     }
 
     /// One run of both.

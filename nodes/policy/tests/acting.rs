@@ -219,6 +219,7 @@ fn degrees_are_recognised_by_the_range_of_the_joint() {
             max_gains: None,
             position_limits: Some(limits),
             period_ns: toy::PERIOD_NS,
+            latency_ticks_min: 0,
             boot_id: 1,
         };
         sinew_policy::Policy::new(&model, Scripted::new(&model, |_, _| ()), &config).map(drop)

@@ -174,7 +174,8 @@ fn a_swap_and_results_of_another_machine_allocate_nothing_either() {
     assert!(matches!(slot.take_outcome(), Some(SwapOutcome::Done(_))));
 
     let mut slot = Slot::new(policy(&joints), slot_config);
-    let config = RemoteConfig { return_runs: 2, max_difference_rad: 10.0, ..RemoteConfig::DEFAULT };
+    let expected = RemoteConfig::of(slot.policy().model_hash());
+    let config = RemoteConfig { return_runs: 2, max_difference_rad: 10.0, ..expected };
     slot.set_remote(Remote::new(config, 0, quad::NUMBER, quad::PERIOD_NS));
     let mut there = policy(&joints);
     let before = calls();

@@ -35,6 +35,16 @@ fn scripted(model: &Model) -> (Policy, Arc<AtomicU32>) {
     (policy(model, engine), runs)
 }
 
+/// As [`scripted`], on a robot that uses outputs `latency_ticks` after their state.
+fn delayed(model: &Model, latency_ticks: u32) -> Policy {
+    let engine = Scripted::new(model, |_, outputs| {
+        for (index, value) in outputs[0].iter_mut().enumerate() {
+            *value = 2.0 * (index / 2) as f32;
+        }
+    });
+    toy::delayed_policy(model, engine, latency_ticks).unwrap()
+}
+
 fn frame(policy: &mut Policy, run: u64, activation: u32) -> [f32; 2] {
     let frame = step(policy, &state(run * EVERY, activation, [0.0; 3], [0.0; 3]));
     assert_eq!((frame.body.status(), policy.fault()), (PolicyStatus::Targets, None));
@@ -85,6 +95,18 @@ fn what_is_late_by_the_latency_is_dropped() {
         assert!((shown - expected).abs() < 1e-5, "{shown} instead of {expected}");
     }
     assert_eq!(policy.chunk().map(|c| (c.age_ns, c.is_exhausted)), Some((0, false)));
+}
+
+#[test]
+fn a_robot_that_uses_outputs_later_than_the_manifest_says_drops_as_much_more() {
+    let model = chunked("mode = \"replace_with_delay\", execute = 2");
+    // 2 ms a tick, 40 ms a step; the manifest's 2 ticks are the least.
+    for (ticks, first) in [(0, 0.1), (1, 0.1), (8, 0.4), (20, 1.0)] {
+        let mut policy = delayed(&model, ticks);
+        let shown = f64::from(frame(&mut policy, 0, 1)[0]);
+        assert!((shown - first).abs() < 1e-5, "{ticks} ticks: {shown} instead of {first}");
+        assert_eq!(policy.latency_ticks(), 2, "what a swap compares is the manifest's");
+    }
 }
 
 #[test]

@@ -165,3 +165,15 @@ fn model_check_reports_each_check() {
         Site { joints: &joints, feet: &[], max_gains: None, position_limits: None, period_ns: PERIOD_NS };
     assert!(!check(&Edited::as_it_is(), MANIFEST, &site, &[]).passed());
 }
+
+#[test]
+fn a_robot_with_more_latency_verifies_for_the_manifest_and_runs_for_its_own() {
+    let (model, joints) = (model(), policy_order());
+    for (ticks, valid_for_us) in [(0, 44_000), (8, 56_000)] {
+        let config = sinew_policy::PolicyConfig { latency_ticks_min: ticks, ..config(&joints) };
+        let (mut policy, _) = Policy::verified(&model, native(&model), &config).unwrap();
+        let frame = policy.step(&quad::standing(&joints, 0, 1, [0.0; 3]), sinew_wire::StepTime::default());
+        // Until two runs of 10 ticks after it are missed, at 2 ms a tick.
+        assert_eq!(frame.header.valid_for_us, valid_for_us);
+    }
+}

@@ -7,11 +7,12 @@ use proptest::prelude::*;
 use quad::{NUMBER, PERIOD_NS, policy, policy_order, standing};
 use sinew_policy::remote::{Choice, Driver, Link, MAX_AHEAD, decide};
 use sinew_policy::{Remote, RemoteConfig, RemoteRefusal, Slot, SlotConfig};
-use sinew_wire::{JointCommand, NO_POLICY, PolicyCommand, PolicyFlags, PolicyStatus, RobotState, StepTime};
+use sinew_wire::{JointCommand, JointMode, NO_POLICY, PolicyCommand, PolicyFlags, PolicyStatus, RobotState, StepTime};
 
 const WALK: [f32; 3] = [0.5, 0.0, 0.0];
+const MODEL_HASH: u32 = 0x1234_5678;
 const CONFIG: RemoteConfig =
-    RemoteConfig { max_age_ns: 60_000_000, return_runs: 8, blend_runs: 5, max_difference_rad: 2.0 };
+    RemoteConfig { return_runs: 8, blend_runs: 5, max_difference_rad: 2.0, ..RemoteConfig::of(MODEL_HASH) };
 const MOST_RAD: f32 = 0.1;
 
 #[test]
@@ -47,8 +48,12 @@ struct Run {
 
 impl Run {
     fn new() -> Self {
+        Self::with(CONFIG)
+    }
+
+    fn with(remote: RemoteConfig) -> Self {
         let config = SlotConfig { transition_rad: vec![MOST_RAD; 12], latency_ticks: 2 };
-        let remote = Remote::new(CONFIG, 0, NUMBER, PERIOD_NS);
+        let remote = Remote::new(remote, 0, NUMBER, PERIOD_NS);
         let mut slot = Slot::new(policy(&policy_order()), config);
         slot.set_remote(remote);
         let mut run = Self { slot, step: 0, activation: 1 };
@@ -73,12 +78,13 @@ impl Run {
         frame.header.based_on_boot = 77;
         frame.body.activation = self.activation;
         frame.body.policy = NUMBER;
+        frame.body.model_hash = MODEL_HASH;
         frame.body.status = PolicyStatus::Targets as u8;
         frame.joints = self
             .state()
             .joints
             .iter()
-            .map(|j| JointCommand::impedance(j.q_rad + by, 0.0, 0.0, 30.0, 1.0))
+            .map(|j| JointCommand::impedance(j.q_rad + by, 0.0, 0.0, 40.0, 1.0))
             .collect();
         frame
     }
@@ -152,7 +158,7 @@ fn stale_foreign_reordered_and_damaged_results_are_refused_and_counted() {
     let mut run = Run::new();
     run.connected(30, 0.05);
     let now = run.step;
-    let cases: [(RemoteRefusal, Spoil); 8] = [
+    let cases: [(RemoteRefusal, Spoil); 16] = [
         (RemoteRefusal::Foreign, |f, _| f.header.robot ^= 1),
         (RemoteRefusal::Foreign, |f, _| f.body.policy += 1),
         (RemoteRefusal::Epoch, |f, _| f.body.activation += 1),
@@ -161,6 +167,14 @@ fn stale_foreign_reordered_and_damaged_results_are_refused_and_counted() {
         (RemoteRefusal::Stale, |f, now| f.header.step = now - 40),
         (RemoteRefusal::NonFinite, |f, _| f.joints[5].q_rad = f32::NAN),
         (RemoteRefusal::Joints, |f, _| f.joints.truncate(11)),
+        (RemoteRefusal::Joints, |f, _| f.joints[5] = JointCommand::default()),
+        (RemoteRefusal::Model, |f, _| f.body.model_hash ^= 1),
+        (RemoteRefusal::Mode, |f, _| f.joints[5].mode = JointMode::Torque as u8),
+        (RemoteRefusal::Mode, |f, _| f.joints[0].mode = JointMode::Damping as u8),
+        (RemoteRefusal::Mode, |f, _| f.joints[11].mode = 250),
+        (RemoteRefusal::Gains, |f, _| f.joints[5].kp *= 1.01),
+        (RemoteRefusal::Gains, |f, _| f.joints[5].kd = 0.0),
+        (RemoteRefusal::Ahead, |f, _| f.body.ahead_us = 60_001),
     ];
     for (expected, spoil) in cases {
         let mut frame = run.result(now, 0.05);
@@ -174,8 +188,22 @@ fn stale_foreign_reordered_and_damaged_results_are_refused_and_counted() {
     assert_eq!(run.hear(&run.result(now - 10, 0.05)), Err(RemoteRefusal::Reordered));
     assert_eq!(run.hear(&run.result(now, 0.05)), Err(RemoteRefusal::Reordered), "a duplicate");
     let counters = run.slot.remote().unwrap().counters();
-    assert_eq!(counters.refused, [2, 2, 1, 1, 2, 1, 1, 1, 0]);
+    assert_eq!(counters.refused, [2, 2, 1, 1, 2, 1, 1, 2, 0, 1, 3, 2, 1]);
     assert_eq!(counters.kept, 31);
+}
+
+#[test]
+fn a_fallback_that_never_ran_still_says_which_joints_and_gains_are_its_own() {
+    let config = SlotConfig { transition_rad: vec![MOST_RAD; 12], latency_ticks: 2 };
+    let mut run = Run { slot: Slot::new(policy(&policy_order()), config), step: 0, activation: 1 };
+    run.slot.set_remote(Remote::new(CONFIG, 0, NUMBER, PERIOD_NS));
+    let mut state = run.state();
+    state.joints[2].q_rad = f32::NAN;
+    run.slot.remote_mut().unwrap().serve(&state);
+    let mut stiff = run.result(0, 0.0);
+    stiff.joints.iter_mut().for_each(|j| j.kp = 300.0);
+    assert_eq!(run.hear(&stiff), Err(RemoteRefusal::Gains));
+    assert_eq!(run.slot.step(&state, StepTime::default()).body.status(), PolicyStatus::Fault);
 }
 
 #[test]
@@ -213,8 +241,21 @@ fn a_fallback_that_fails_leaves_the_other_machine_in_charge() {
 }
 
 #[test]
-fn a_chunk_is_consumed_by_time() {
+fn what_is_meant_for_later_does_not_hold_a_link_that_is_cut() {
     let mut run = Run::new();
+    run.connected(30, 0.05);
+    let mut later = run.result(run.step, 0.05);
+    later.body.ahead_us = u32::MAX;
+    assert_eq!(run.hear(&later), Err(RemoteRefusal::Ahead));
+    later.body.ahead_us = 60_000;
+    run.hear(&later).unwrap();
+    let drivers: Vec<Driver> = (0..6).map(|_| (run.frame(), run.driver()).1).collect();
+    assert_eq!(drivers, [[Driver::Remote; 4].as_slice(), &[Driver::Local; 2]].concat());
+}
+
+#[test]
+fn a_chunk_is_consumed_by_time() {
+    let mut run = Run::with(RemoteConfig { max_age_ns: 120_000_000, ..CONFIG });
     run.connected(30, 0.0);
     let start = run.step;
     // Elements every 30 ms, runs every 20 ms.
@@ -237,7 +278,10 @@ fn a_chunk_is_consumed_by_time() {
     }
     run.frame();
     assert_eq!(run.driver(), Driver::Local, "the chunk is used up");
-    // Its length is bounded.
+    // No chunk reaches beyond the greatest age, and its length is bounded.
+    let mut far = run.result(run.step, 0.0);
+    far.body.ahead_us = 120_001;
+    assert_eq!(run.hear(&far), Err(RemoteRefusal::Ahead));
     let start = run.step;
     let mut last = Ok(());
     for k in 0..=MAX_AHEAD as u32 {

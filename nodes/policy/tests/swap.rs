@@ -214,6 +214,16 @@ fn what_does_not_fit_is_refused_before_it_runs() {
     let later = other(&[("latency_ticks = 2", "latency_ticks = 5")]);
     let refusal = run.slot.begin_swap(later, REQUEST).unwrap_err();
     assert_eq!(refusal, SwapRefusal::Latency { found: 5, most: 2 });
+    let ladders = [
+        (("latency_ticks = 2", "latency_ticks = 2\non_miss = \"damp\""), "runtime.on_miss", "damp", "hold"),
+        (("latency_ticks = 2", "latency_ticks = 2\nmisses_max = 4"), "runtime.misses_max", "4", "2"),
+        (("[[output]]", "[safety]\nfallback = \"damp\"\n\n[[output]]"), "safety.fallback", "damp", "stand"),
+    ];
+    for (edit, field, found, expected) in ladders {
+        let refusal = run.slot.begin_swap(other(&[edit]), REQUEST).unwrap_err();
+        let (found, expected) = (found.to_owned(), expected.to_owned());
+        assert_eq!(refusal, SwapRefusal::Degrade { field, found, expected });
+    }
     let none = SwapRequest { shadow_runs: 0, ..REQUEST };
     assert_eq!(run.slot.begin_swap(policy(&joints), none), Err(SwapRefusal::Shadow { found: 0 }));
     run.frame();
@@ -223,9 +233,10 @@ fn what_does_not_fit_is_refused_before_it_runs() {
 }
 
 #[test]
-fn the_end_of_an_activation_ends_a_shadow_run_and_completes_a_blend() {
-    for (runs, done) in [(4, false), (14, true)] {
+fn the_end_of_an_activation_ends_a_swap_and_completes_a_blend_that_nobody_follows() {
+    for runs in [4, 14] {
         for restarted in [false, true] {
+            let done = runs == 14 && !restarted;
             let mut run = Run::new();
             run.frame();
             run.slot.begin_swap(shifted(0.2, usize::MAX), REQUEST).unwrap();
@@ -245,6 +256,28 @@ fn the_end_of_an_activation_ends_a_shadow_run_and_completes_a_blend() {
                 other => panic!("{runs} {restarted}: {other:?}"),
             }
         }
+    }
+}
+
+#[test]
+fn a_new_activation_in_the_middle_of_a_blend_makes_no_step() {
+    // By its number, or by another start of control.
+    for boot in [77, 78] {
+        let (mut run, mut plain) = (Run::new(), Run::new());
+        run.frame();
+        // An offset that no joint of this slot could follow in one run.
+        run.slot.begin_swap(shifted(0.45, usize::MAX), REQUEST).unwrap();
+        (0..14).for_each(|_| drop(run.frame()));
+        assert_eq!(run.slot.swap_stage(), Some(SwapStage::Blend));
+        for step in (150..450).step_by(10) {
+            let mut state = standing(&policy_order(), step, if boot == 77 { 2 } else { 1 }, WALK);
+            state.header.boot_id = boot;
+            let frame = run.slot.step(&state, StepTime::default());
+            let expected = plain.slot.step(&state, StepTime::default());
+            assert_eq!(q_rad(&frame), q_rad(&expected), "the old one goes on, at {step}");
+        }
+        let outcome = run.slot.take_outcome();
+        assert!(matches!(outcome, Some(SwapOutcome::Refused(SwapRefusal::Ended, _))), "{outcome:?}");
     }
 }
 

@@ -81,7 +81,10 @@ impl PolicyHost {
         if let (Some(plan), Some(model)) = (&scenario.offboard, &setup.offboard) {
             let there = setup.policy_of(model, number, boot_id)?;
             host.offboard = Some(SimulatedOffboard::new(plan, there, scenario.seed, period_ns, cuts));
-            let config = RemoteConfig { max_age_ns: (plan.max_age_ms * 1e6) as u64, ..RemoteConfig::DEFAULT };
+            let config = RemoteConfig {
+                max_age_ns: (plan.max_age_ms * 1e6) as u64,
+                ..RemoteConfig::of(model.wire_hash())
+            };
             host.slot.set_remote(setup.remote(config, number));
         }
         Ok(host)

@@ -237,6 +237,7 @@ impl Setup {
             max_gains: Some(&gains),
             position_limits: Some(&ranges),
             period_ns: self.robot.period_ns,
+            latency_ticks_min: u32::try_from(self.policy_timing(number).latency_ticks).unwrap_or(u32::MAX),
             boot_id,
         };
         Ok(Policy::verified(model, engine, &config)?.0)

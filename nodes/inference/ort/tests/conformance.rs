@@ -69,6 +69,7 @@ fn both_engines_give_the_golden_targets_within_1e_5_rad() {
             max_gains: None,
             position_limits: None,
             period_ns: 2_000_000,
+            latency_ticks_min: 0,
             boot_id: 1,
         };
         let mut policy = Policy::new(&model, engine, &config).unwrap();

@@ -228,6 +228,7 @@ fn a_provider_that_vanishes_in_flight_is_a_fault_of_the_policy() {
             max_gains: None,
             position_limits: None,
             period_ns: 2_000_000,
+            latency_ticks_min: 0,
             boot_id: 1,
         };
         let mut policy = Policy::new(&model, Box::new(engine), &config).unwrap();

@@ -72,6 +72,7 @@ pub fn config(joints: &[String]) -> PolicyConfig<'_> {
         max_gains: None,
         position_limits: None,
         period_ns: PERIOD_NS,
+        latency_ticks_min: 0,
         boot_id: 9,
     }
 }

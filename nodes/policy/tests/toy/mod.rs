@@ -147,6 +147,15 @@ impl Engine for Scripted {
 }
 
 pub fn try_policy(model: &Model, engine: Box<dyn Engine>) -> Result<Policy, SetupError> {
+    delayed_policy(model, engine, 0)
+}
+
+/// Where outputs count `latency_ticks_min` after their state at the earliest.
+pub fn delayed_policy(
+    model: &Model,
+    engine: Box<dyn Engine>,
+    latency_ticks_min: u32,
+) -> Result<Policy, SetupError> {
     let config = PolicyConfig {
         number: NUMBER,
         joints: &names("b a"),
@@ -154,6 +163,7 @@ pub fn try_policy(model: &Model, engine: Box<dyn Engine>) -> Result<Policy, Setu
         max_gains: None,
         position_limits: None,
         period_ns: PERIOD_NS,
+        latency_ticks_min,
         boot_id: 1,
     };
     Policy::new(model, engine, &config)

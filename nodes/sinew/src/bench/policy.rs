@@ -232,6 +232,7 @@ fn node(model: &Model, engine: Box<dyn Engine>) -> Result<Policy> {
         max_gains: None,
         position_limits: None,
         period_ns: 2_000_000,
+        latency_ticks_min: 0,
         boot_id: 1,
     };
     Ok(Policy::new(model, engine, &config)?)

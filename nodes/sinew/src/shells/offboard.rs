@@ -1,5 +1,6 @@
 //! The way to a policy on another machine, through a Zenoh router: states out, results back, nothing ever waited for.
 use anyhow::{Context, Result, anyhow};
+use sinew_inference::{Directory, Model};
 use sinew_policy::{RemoteConfig, Slot};
 use sinew_rt::clock;
 use sinew_rt::frame_queue::{FrameQueue, FrameSink, frame_queue};
@@ -124,7 +125,15 @@ impl OffboardLink {
             (1.0..=10_000.0).contains(&max_age_ms),
             "parameter offboard_max_age_ms: expected 1 to 10000, found {max_age_ms}"
         );
-        let config = RemoteConfig { max_age_ns: (max_age_ms * 1e6) as u64, ..RemoteConfig::DEFAULT };
+        let model_hash = match site.params.path("offboard_model") {
+            Some(path) => {
+                let (source, manifest) = Directory::of_file(&path).context("parameter offboard_model")?;
+                Model::load(&source, &manifest).context("parameter offboard_model")?.wire_hash()
+            }
+            None => host.slot().policy().model_hash(),
+        };
+        let config =
+            RemoteConfig { max_age_ns: (max_age_ms * 1e6) as u64, ..RemoteConfig::of(model_hash) };
         host.slot().set_remote(site.setup.remote(config, NUMBER));
         let session = open(endpoint).context("parameter offboard")?;
         let robot = &site.setup.name;

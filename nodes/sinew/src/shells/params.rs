@@ -29,6 +29,7 @@ const KNOWN: [&str; 18] = [
     "offboard",
     "offboard_wait_ticks",
     "offboard_max_age_ms",
+    "offboard_model",
 ];
 
 impl Params {
