@@ -53,7 +53,10 @@ fn up(folder: &Path) -> Vec<String> {
 fn a_policy_that_asks_for_tensorrt_and_does_not_get_it_does_not_start() {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("asks_trt");
-    let file = robot(&folder, "engine = [\"onnxruntime\"]\nproviders = [\"tensorrt\", \"cuda\", \"cpu\"]\nrequire = \"cpu\"");
+    let file = robot(
+        &folder,
+        "engine = [\"onnxruntime\"]\nproviders = [\"tensorrt\", \"cuda\", \"cpu\"]\nrequire = \"cpu\"",
+    );
     let file = file.to_str().unwrap();
     let said = ["was built without the provider `tensorrt`", "it has cpu"];
     refused(&["model", "check", file], &said);

@@ -7,7 +7,9 @@ use proptest::prelude::*;
 use quad::{NUMBER, PERIOD_NS, policy, policy_order, standing};
 use sinew_policy::remote::{Choice, Driver, Link, MAX_AHEAD, decide};
 use sinew_policy::{Remote, RemoteConfig, RemoteRefusal, Slot, SlotConfig};
-use sinew_wire::{JointCommand, JointMode, NO_POLICY, PolicyCommand, PolicyFlags, PolicyStatus, RobotState, StepTime};
+use sinew_wire::{
+    JointCommand, JointMode, NO_POLICY, PolicyCommand, PolicyFlags, PolicyStatus, RobotState, StepTime,
+};
 
 const WALK: [f32; 3] = [0.5, 0.0, 0.0];
 const MODEL_HASH: u32 = 0x1234_5678;
