@@ -199,6 +199,6 @@ fn a_file_of_another_model_is_never_replaced() {
         assert!(!output.status.success());
         assert!(text(&output).contains("is another file"), "{}", text(&output));
         assert_eq!(std::fs::read(&theirs).unwrap(), b"another model's weights");
-        assert_eq!(left_in(&models), [theirs.clone()]);
+        assert_eq!(left_in(&models), std::slice::from_ref(&theirs));
     }
 }
