@@ -10,7 +10,7 @@ pub struct Params {
 }
 
 /// Every parameter a node may be given.
-const KNOWN: [&str; 18] = [
+const KNOWN: [&str; 19] = [
     "robot",
     "description",
     "model",
