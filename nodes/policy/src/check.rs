@@ -57,7 +57,16 @@ impl<'a> Site<'a> {
     /// For a policy that is looked at, not put to work.
     pub fn config(&self) -> PolicyConfig<'a> {
         let Self { joints, feet, max_gains, position_limits, period_ns } = *self;
-        PolicyConfig { number: 0, joints, feet, max_gains, position_limits, period_ns, latency_ticks_min: 0, boot_id: 0 }
+        PolicyConfig {
+            number: 0,
+            joints,
+            feet,
+            max_gains,
+            position_limits,
+            period_ns,
+            latency_ticks_min: 0,
+            boot_id: 0,
+        }
     }
 }
 

@@ -7,7 +7,9 @@ use proptest::prelude::*;
 use quad::{NUMBER, PERIOD_NS, policy, policy_order, standing};
 use sinew_policy::remote::{Choice, Driver, Link, MAX_AHEAD, decide};
 use sinew_policy::{Remote, RemoteConfig, RemoteRefusal, Slot, SlotConfig};
-use sinew_wire::{JointCommand, JointMode, NO_POLICY, PolicyCommand, PolicyFlags, PolicyStatus, RobotState, StepTime};
+use sinew_wire::{
+    JointCommand, JointMode, NO_POLICY, PolicyCommand, PolicyFlags, PolicyStatus, RobotState, StepTime,
+};
 
 const WALK: [f32; 3] = [0.5, 0.0, 0.0];
 const MODEL_HASH: u32 = 0x1234_5678;
@@ -290,6 +292,21 @@ fn a_chunk_is_consumed_by_time() {
         last = run.hear(&element);
     }
     assert_eq!(last, Err(RemoteRefusal::Chunk));
+}
+
+#[test]
+fn a_step_from_one_source_to_another_is_seen_as_it_leaves() {
+    let mut run = Run::new();
+    run.connected(80, 1.0);
+    assert_eq!(run.driver(), Driver::Remote);
+    let bounded = run.slot.largest_steps();
+    assert!(bounded.step_rad > 0.05 && bounded.excess_rad <= 1e-5, "{bounded:?}");
+    // Planted: the other machine is exchanged while it drives, which hands nothing over.
+    run.slot.set_remote(Remote::new(CONFIG, 0, NUMBER, PERIOD_NS));
+    run.frame();
+    assert_eq!(run.driver(), Driver::Local);
+    let planted = run.slot.largest_steps();
+    assert!(planted.excess_rad > 0.3, "{planted:?}");
 }
 
 proptest! {
