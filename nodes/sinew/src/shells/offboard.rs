@@ -130,8 +130,7 @@ impl OffboardLink {
             }
             None => host.slot().policy().model_hash(),
         };
-        let config =
-            RemoteConfig { max_age_ns: (max_age_ms * 1e6) as u64, ..RemoteConfig::of(model_hash) };
+        let config = RemoteConfig { max_age_ns: (max_age_ms * 1e6) as u64, ..RemoteConfig::of(model_hash) };
         host.slot().set_remote(site.setup.remote(config, NUMBER));
         let session = open(endpoint).context("parameter offboard")?;
         let robot = &site.setup.name;
