@@ -10,8 +10,9 @@ use sinew_wire::{PolicyCommand, PolicyFlags, PolicyStatus, RobotState, StepTime}
 use crate::deadline::{Deadline, DeadlineCounters, RunTime};
 use crate::policy::Policy;
 use crate::remote::{Choice, Remote};
+use crate::step_watch::{Largest, Origin, StepWatch, Wanted};
 use crate::swap::{Shadowed, Swap, SwapOutcome, SwapRefusal, SwapRequest, SwapStage, check};
-use crate::transition::{Largest, Targets, Transition};
+use crate::transition::{Targets, Transition};
 
 /// What a slot needs to know of its robot.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +23,20 @@ pub struct SlotConfig {
     pub latency_ticks: u32,
 }
 
+/// Whose frame leaves in a run, and who is heard beside it.
+struct Sources {
+    new: Origin,
+    old: Option<(Origin, Targets)>,
+}
+
+impl Sources {
+    /// `new` takes over from whoever had the frame; `old`: what that one wants.
+    fn hand_over(&mut self, new: Origin, old: Option<Targets>) {
+        self.old = old.map(|old| (self.new, old));
+        self.new = new;
+    }
+}
+
 /// The policy node's core.
 pub struct Slot {
     policy: Policy,
@@ -30,6 +45,9 @@ pub struct Slot {
     retired: Option<Policy>,
     remote: Option<Remote>,
     transition: Transition,
+    steps: StepWatch,
+    /// Swaps done.
+    swaps: u32,
     deadline: Deadline,
     latency_ticks: u32,
     /// (control's boot, activation) of the last run.
@@ -48,6 +66,8 @@ impl Slot {
             outcome: None,
             retired: None,
             remote: None,
+            steps: StepWatch::new(config.transition_rad.clone()),
+            swaps: 0,
             transition: Transition::new(config.transition_rad),
             latency_ticks: config.latency_ticks,
             epoch: None,
@@ -55,7 +75,8 @@ impl Slot {
         }
     }
 
-    /// Results of another machine drive while they may be used; the policy in place becomes the fallback.
+    /// Results of another machine drive while they may be used; the policy in place becomes the fallback. Once, before the
+    /// first run: another one later would begin with the fallback without a hand-over.
     pub fn set_remote(&mut self, mut remote: Remote) {
         remote.follow(&self.policy);
         self.remote = Some(remote);
@@ -87,7 +108,7 @@ impl Slot {
     /// Largest steps of any joint's target in hand-overs.
     #[must_use]
     pub fn largest_steps(&self) -> Largest {
-        self.transition.largest()
+        self.steps.largest()
     }
 
     /// Where a swap stands, if one is in progress.
@@ -145,15 +166,20 @@ impl Slot {
         if self.epoch != Some(epoch) {
             self.epoch = Some(epoch);
             self.transition.reset();
+            self.steps.reset();
         }
-        let mut old: Option<Targets> = None;
-        self.run_swap(state, now, clock, &mut frame, &mut old);
-        self.run_remote(state, &mut frame, &mut old);
+        let mut sources = Sources { new: Origin::Policy(self.swaps), old: None };
+        self.run_swap(state, now, clock, &mut frame, &mut sources);
+        self.run_remote(state, &mut frame, &mut sources);
         if frame.body.status() == PolicyStatus::Targets {
             if self.transition.is_active() {
                 frame.body.flags |= PolicyFlags::TRANSITION;
             }
-            self.transition.step(old.as_ref(), &mut frame.joints);
+            let mut wanted = Wanted::new();
+            wanted.push((sources.new, frame.joints.clone()));
+            self.transition.step(sources.old.as_ref().map(|(_, old)| old), &mut frame.joints);
+            wanted.extend(sources.old);
+            self.steps.measure(wanted, &frame.joints, self.transition.is_active());
         }
         frame
     }
@@ -179,6 +205,7 @@ impl Slot {
     fn rest(&mut self) {
         self.epoch = None;
         self.transition.reset();
+        self.steps.reset();
         if let Some(remote) = &mut self.remote {
             remote.rest();
         }
@@ -195,7 +222,7 @@ impl Slot {
         now: StepTime,
         clock: Option<f64>,
         frame: &mut PolicyCommand,
-        old: &mut Option<Targets>,
+        sources: &mut Sources,
     ) {
         let Some(swap) = &mut self.swap else { return };
         if swap.has_ended((state.header.boot_id, state.body.activation)) {
@@ -228,7 +255,10 @@ impl Slot {
                 }
                 swap.blended += 1;
                 let healthy = frame.body.status() == PolicyStatus::Targets;
-                *old = healthy.then(|| frame.joints.clone());
+                sources.hand_over(
+                    Origin::Policy(self.swaps.wrapping_add(1)),
+                    healthy.then(|| frame.joints.clone()),
+                );
                 *frame = new;
                 if !healthy || swap.blended >= swap.request.blend_runs {
                     self.commit_swap();
@@ -237,7 +267,7 @@ impl Slot {
         }
     }
 
-    fn run_remote(&mut self, state: &RobotState, frame: &mut PolicyCommand, old: &mut Option<Targets>) {
+    fn run_remote(&mut self, state: &RobotState, frame: &mut PolicyCommand, sources: &mut Sources) {
         let Some(remote) = &mut self.remote else { return };
         remote.serve(state);
         let pick = remote.pick(frame);
@@ -248,7 +278,7 @@ impl Slot {
             (Choice::Remote, Some(theirs)) => {
                 let header = frame.header;
                 let healthy = frame.body.status() == PolicyStatus::Targets;
-                *old = healthy.then(|| frame.joints.clone());
+                sources.hand_over(Origin::Remote, healthy.then(|| frame.joints.clone()));
                 *frame = theirs;
                 frame.header = header;
                 frame.body.flags |= PolicyFlags::OFFBOARD;
@@ -266,6 +296,7 @@ impl Slot {
 
     fn commit_swap(&mut self) {
         if let Some(mut swap) = self.swap.take() {
+            self.swaps = self.swaps.wrapping_add(1);
             swap.incoming.start_gait_at(None);
             self.deadline.set_limit_ms(swap.incoming.deadline_ms());
             self.retired = Some(std::mem::replace(&mut self.policy, swap.incoming));

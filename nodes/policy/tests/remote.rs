@@ -294,6 +294,21 @@ fn a_chunk_is_consumed_by_time() {
     assert_eq!(last, Err(RemoteRefusal::Chunk));
 }
 
+#[test]
+fn a_step_from_one_source_to_another_is_seen_as_it_leaves() {
+    let mut run = Run::new();
+    run.connected(80, 1.0);
+    assert_eq!(run.driver(), Driver::Remote);
+    let bounded = run.slot.largest_steps();
+    assert!(bounded.step_rad > 0.05 && bounded.excess_rad <= 1e-5, "{bounded:?}");
+    // Planted: the other machine is exchanged while it drives, which hands nothing over.
+    run.slot.set_remote(Remote::new(CONFIG, 0, NUMBER, PERIOD_NS));
+    run.frame();
+    assert_eq!(run.driver(), Driver::Local);
+    let planted = run.slot.largest_steps();
+    assert!(planted.excess_rad > 0.3, "{planted:?}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -12,7 +12,7 @@ pub struct PolicyReport {
     pub deadline_missed_in_row: u32,
     /// Largest step of a joint's target that left in a hand-over, from one run to the next, rad.
     pub transition_step_rad: f32,
-    /// By how much it was beyond the transition limits, rad: never more than rounding.
+    /// By how much any was beyond the transition limits, rad, measured on what left; above rounding a hand-over failed.
     pub transition_excess_rad: f32,
     /// The last swap.
     pub swap: Option<SwapReport>,
