@@ -2,7 +2,7 @@
 use anyhow::Result;
 use sinew_inference::{Directory, Model};
 use sinew_inference_ort::doctor::{Facts, Trial, examine};
-use sinew_inference_ort::{OpenError, Places, ProviderConfig, Runtime};
+use sinew_inference_ort::{OpenError, ProviderConfig, Runtime, places};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -18,7 +18,7 @@ pub fn run(args: &cli::Doctor) -> Result<ExitCode> {
         None if provider.is_empty() => Trial::of_providers(&["cuda".to_owned()]),
         None => Trial::of_providers(provider),
     };
-    let places = Places::of_process();
+    let places = places();
     let facts = Facts::gather(&places);
     let outcome = Runtime::find(&places)
         .map_err(|e: OpenError| e.to_string())

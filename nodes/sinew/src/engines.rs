@@ -6,7 +6,7 @@ use serde_json::json;
 use sinew_inference::manifest::EngineKind;
 use sinew_inference::{Engine, Model, NativeEngine};
 use sinew_inference_ort::{
-    EngineCache, GraphBytes, OrtEngine, Placement, Places, ProviderConfig, Runtime, io_of,
+    EngineCache, GraphBytes, OrtEngine, Placement, ProviderConfig, Runtime, io_of, places,
 };
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -80,7 +80,7 @@ pub fn has(kind: EngineKind) -> bool {
 fn onnxruntime(model: &Model) -> Result<Made, String> {
     let folder = Path::new(&model.file).parent().unwrap_or(Path::new("."));
     let config = ProviderConfig::of_manifest(&model.manifest, folder).map_err(|e| e.to_string())?;
-    let runtime = Runtime::find_or_fetch(&Places::of_process()).map_err(|e| e.to_string())?;
+    let runtime = Runtime::find_or_fetch(&places()).map_err(|e| e.to_string())?;
     let cache = EngineCache::new(prepared_dir());
     let (engine, placement) =
         OrtEngine::proven(&runtime, &GraphBytes::of(model), &io_of(model), &config, Some(&cache))

@@ -3,8 +3,8 @@ use anyhow::{Context, Result};
 use serde_json::json;
 use sinew_inference::{Directory, Model};
 use sinew_inference_ort::{
-    EngineCache, GraphBytes, Machine, Places, Provider, ProviderConfig, Runtime, TensorRtBuilder, engine_key,
-    io_of, preflight,
+    EngineCache, GraphBytes, Machine, Provider, ProviderConfig, Runtime, TensorRtBuilder, engine_key, io_of,
+    places, preflight,
 };
 use std::path::Path;
 use std::process::ExitCode;
@@ -24,7 +24,7 @@ pub fn run(file: &Path, rebuild: bool, json: bool) -> Result<ExitCode> {
             config.providers.join(", ")
         );
     }
-    let runtime = Runtime::find_or_fetch(&Places::of_process())?;
+    let runtime = Runtime::find_or_fetch(&places())?;
     let graph = GraphBytes::of(&model);
     let refused = || format!("{}: no TensorRT engine can be built here", model.file);
     preflight(&runtime, &config, &io_of(&model).inputs).with_context(refused)?;

@@ -3,7 +3,7 @@ use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
 use sinew_inference::conformance::{BAR, Builder, Case, Report, run as run_case};
 use sinew_inference::{Engine, Kernels};
-use sinew_inference_ort::{GraphBytes, OrtEngine, Places, ProviderConfig, Runtime};
+use sinew_inference_ort::{GraphBytes, OrtEngine, ProviderConfig, Runtime, places};
 use std::process::ExitCode;
 
 use crate::cli::ConformanceEngine;
@@ -18,8 +18,7 @@ pub fn run(engine: ConformanceEngine, as_json: bool) -> Result<ExitCode> {
         verdicts.push(judge("native", format!("native ({})", Kernels::best().name()), &cases, &native));
     }
     if wants(ConformanceEngine::OnnxRuntime) {
-        let runtime =
-            Runtime::find_or_fetch(&Places::of_process()).context("--engine native needs no library")?;
+        let runtime = Runtime::find_or_fetch(&places()).context("--engine native needs no library")?;
         let build: &Builder<'_> = &|case, io| {
             let file = |(name, bytes): &(&str, &[u8])| ((*name).to_owned(), (*bytes).into());
             let external = case.external.iter().map(file).collect();

@@ -3,7 +3,7 @@ use sinew_robot::Robot;
 use sinew_rt::clock;
 use sinew_stack::{BuiltIn, Engine, EngineError, Engines};
 use sinew_twin::{BasePose, BaseTruth, FootTruth, Physics, RobotNames, StateError};
-use sinew_twin_mujoco::{MujocoPhysics, Places, find_or_fetch};
+use sinew_twin_mujoco::{MujocoPhysics, find_or_fetch, places};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -37,7 +37,7 @@ impl Engines for AllEngines {
 }
 
 fn mujoco(robot: &Robot) -> Result<Box<dyn Physics>, String> {
-    let library = find_or_fetch(&Places::of_process()).map_err(|e| e.to_string())?;
+    let library = find_or_fetch(&places()).map_err(|e| e.to_string())?;
     let joints: Vec<&str> = robot.joint_names().collect();
     let feet: Vec<&str> = robot.feet.iter().map(|foot| foot.site.as_str()).collect();
     let names = RobotNames { joints: &joints, feet: &feet };

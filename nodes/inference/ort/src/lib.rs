@@ -1,7 +1,7 @@
 //! ONNX Runtime behind the [`Engine`](sinew_inference::Engine) seam, opened at run time.
 //!
-//! [`Places`] says where a library may lie, [`fetch()`] gets the one version this room is tested with by pip,
-//! [`Runtime`] opens it once per process, [`OrtEngine`] runs a model on it. [`ProviderConfig`] says on which
+//! [`ONNX_RUNTIME`] is the library and the version this room is tested with, [`Runtime`] opens it once per process,
+//! [`OrtEngine`] runs a model on it. [`ProviderConfig`] says on which
 //! [`Provider`]s, and [`OrtEngine::proven`] proves it: a [`Placement`] or a refusal that names what is missing.
 //! [`EngineCache`] keeps TensorRT's prepared engines; [`doctor`] looks at the machine.
 //! A run allocates inside the foreign library (some 25 times), so it stays off the real-time thread.
@@ -19,11 +19,10 @@ pub mod doctor;
 mod elf;
 mod engine;
 mod fatbin;
-mod fetch;
 mod foreign;
 mod libraries;
+mod pin;
 mod placement;
-mod places;
 mod profile;
 mod provider;
 mod refusal;
@@ -40,11 +39,10 @@ pub use diagnose::{Cause, Machine, architectures, diagnose};
 pub use elf::{Dynamic, ElfError};
 pub use engine::{OrtEngine, io_of};
 pub use fatbin::Architectures;
-pub use fetch::{FetchError, VERSION, fetch};
 pub use foreign::{AssignedNode, CudaDevice, CudaDriver, DriverError, RawSession, Subgraph};
 pub use libraries::{LoaderPath, Missing, missing};
+pub use pin::{ONNX_RUNTIME, places};
 pub use placement::{Placement, PlacementError, Share, Timing};
-pub use places::{NotFound, Places};
 pub use profile::Kernels;
 pub use provider::{NameError, Provider};
 pub use refusal::OrtEngineError;

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ort::environment::Environment;
+use sinew_pinned::{FetchError, NotFound, Places};
 
 use crate::dispatch::compiled_in;
-use crate::fetch::{FetchError, fetch};
 use crate::foreign::library_version;
-use crate::places::{NotFound, Places};
+use crate::pin::ONNX_RUNTIME;
 use crate::provider::{Provider, key_of};
 
 /// Oldest minor version whose interface this room is built for.
@@ -103,16 +103,14 @@ impl Runtime {
 
     /// Opens the first library found in `places`.
     pub fn find(places: &Places) -> Result<Self, OpenError> {
-        Self::open(&places.find()?)
+        Self::open(&ONNX_RUNTIME.find(places)?)
     }
 
     /// As [`Runtime::find`], but fetches the library when there is none and none was named.
     pub fn find_or_fetch(places: &Places) -> Result<Self, OpenError> {
-        match (places.find(), &places.runtime_dir) {
+        match (ONNX_RUNTIME.find(places), &places.runtime_dir) {
             (Ok(path), _) => Self::open(&path),
-            (Err(_), Some(dir)) if places.explicit.is_none() && places.ort_dylib_path.is_none() => {
-                Self::open(&fetch(dir)?)
-            }
+            (Err(_), Some(dir)) if places.named.is_none() => Self::open(&ONNX_RUNTIME.fetch(dir)?),
             (Err(error), _) => Err(error.into()),
         }
     }

@@ -9,13 +9,14 @@ use sinew_inference::conformance::{Case, run};
 use sinew_inference::onnx::Graph;
 use sinew_inference::{Directory, ElementType, Engine, EngineIo, Model, NativeEngine, TensorInfo, Tolerance};
 use sinew_inference_ort::{
-    ConfigError, GraphBytes, OpenError, OrtEngine, OrtEngineError, Places, Provider, ProviderConfig, Runtime,
+    ConfigError, GraphBytes, OpenError, OrtEngine, OrtEngineError, Provider, ProviderConfig, Runtime, places,
 };
+use sinew_pinned::Places;
 use sinew_policy::{Policy, PolicyConfig, verify};
 
 fn runtime() -> Runtime {
     let build = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("onnxruntime");
-    let places = Places { runtime_dir: Some(build), ..Places::of_process() };
+    let places = Places { runtime_dir: Some(build), ..places() };
     Runtime::find_or_fetch(&places).unwrap()
 }
 
@@ -163,6 +164,6 @@ fn what_cannot_run_is_refused_with_a_reason() {
     let other = Runtime::open(&PathBuf::from("/nowhere/libonnxruntime.so.1.40.0"));
     assert!(matches!(other, Err(OpenError::Another { .. })));
 
-    let named = Places { explicit: Some("/nowhere/libonnxruntime.so".into()), ..Places::of_process() };
+    let named = Places { named: Some("/nowhere/libonnxruntime.so".into()), ..places() };
     assert!(matches!(Runtime::find_or_fetch(&named), Err(OpenError::NotFound(_))));
 }

@@ -7,9 +7,10 @@ use sinew_inference_ort::doctor::{
     Facts, Finding, FoundLibrary, Jetson, OpenedRuntime, ProviderFile, Report, Status, Trial, examine,
 };
 use sinew_inference_ort::{
-    Architectures, CudaDevice, CudaDriver, DriverError, LoaderPath, Machine, Missing, Places, Provider,
-    Runtime,
+    Architectures, CudaDevice, CudaDriver, DriverError, LoaderPath, Machine, Missing, Provider, Runtime,
+    places,
 };
+use sinew_pinned::Places;
 
 fn wanted(names: &[&str]) -> Vec<String> {
     names.iter().map(|n| (*n).to_owned()).collect()
@@ -148,7 +149,7 @@ fn a_jetson_without_its_accelerator_compiler_is_told_where_it_went() {
 #[test]
 fn on_this_machine_the_cpu_works_and_is_reported_as_it_is() {
     let build = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("onnxruntime");
-    let places = Places { runtime_dir: Some(build), ..Places::of_process() };
+    let places = Places { runtime_dir: Some(build), ..places() };
     let runtime = Runtime::find_or_fetch(&places).unwrap();
     let facts = Facts::gather(&places);
     let dir = tempfile::tempdir().unwrap();

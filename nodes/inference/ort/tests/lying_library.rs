@@ -12,9 +12,10 @@ use foreign::{compile, define};
 use ort::sys::OrtApi;
 use sinew_inference::{Directory, Engine, Model, RunError};
 use sinew_inference_ort::{
-    Cause, ConfigError, EngineCache, GraphBytes, NameError, OrtEngine, OrtEngineError, Placement,
-    PlacementError, Places, Provider, ProviderConfig, Runtime, fetch, io_of,
+    Cause, ConfigError, EngineCache, GraphBytes, NameError, ONNX_RUNTIME, OrtEngine, OrtEngineError,
+    Placement, PlacementError, Provider, ProviderConfig, Runtime, io_of, places,
 };
+use sinew_pinned::Places;
 use sinew_policy::{Policy, PolicyConfig, PolicyFault};
 use sinew_wire::{PolicyStatus, RobotJoint, RobotState, StepTime};
 
@@ -32,9 +33,12 @@ impl Liar {
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("lying-{}", std::process::id()));
         let places = Places {
             runtime_dir: Some(PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("onnxruntime")),
-            ..Places::of_process()
+            ..places()
         };
-        let real = places.find().or_else(|_| fetch(places.runtime_dir.as_deref().unwrap())).unwrap();
+        let real = ONNX_RUNTIME
+            .find(&places)
+            .or_else(|_| ONNX_RUNTIME.fetch(places.runtime_dir.as_deref().unwrap()))
+            .unwrap();
         let control = folder.join("lies");
         let slot = |offset: usize| (offset / size_of::<usize>()).to_string();
         let slots = [

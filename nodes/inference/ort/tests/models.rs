@@ -7,11 +7,12 @@ use std::path::PathBuf;
 
 use onnx::{BOOL, F16, F32, Graph, I32, I64};
 use sinew_inference::{ElementType, Engine, EngineIo, RunError, TensorInfo};
-use sinew_inference_ort::{GraphBytes, OrtEngine, OrtEngineError, Places, ProviderConfig, Runtime};
+use sinew_inference_ort::{GraphBytes, OrtEngine, OrtEngineError, ProviderConfig, Runtime, places};
+use sinew_pinned::Places;
 
 fn runtime() -> Runtime {
     let build = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("onnxruntime");
-    Runtime::find_or_fetch(&Places { runtime_dir: Some(build), ..Places::of_process() }).unwrap()
+    Runtime::find_or_fetch(&Places { runtime_dir: Some(build), ..places() }).unwrap()
 }
 
 fn info(name: &str, element: ElementType, shape: &[usize]) -> TensorInfo {

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 
 use sinew_inference::{Directory, Engine, Manifest, Model};
 use sinew_inference_ort::{
-    ConfigError, GraphBytes, OrtEngine, OrtEngineError, Placement, PlacementError, Places, Plugin, Provider,
-    ProviderConfig, Runtime, io_of,
+    ConfigError, GraphBytes, OrtEngine, OrtEngineError, Placement, PlacementError, Plugin, Provider,
+    ProviderConfig, Runtime, io_of, places,
 };
+use sinew_pinned::Places;
 
 fn runtime() -> Runtime {
     let build = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("onnxruntime");
-    Runtime::find_or_fetch(&Places { runtime_dir: Some(build), ..Places::of_process() }).unwrap()
+    Runtime::find_or_fetch(&Places { runtime_dir: Some(build), ..places() }).unwrap()
 }
 
 fn folder() -> PathBuf {

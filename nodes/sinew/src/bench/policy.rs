@@ -6,7 +6,7 @@
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Map, Value, json};
 use sinew_inference::{Engine, EngineIo, Kernels, Model, NativeEngine};
-use sinew_inference_ort::{OrtEngine, Places, Provider, RawSession, Runtime, io_of};
+use sinew_inference_ort::{OrtEngine, Provider, RawSession, Runtime, io_of, places};
 use sinew_policy::{Policy, PolicyConfig};
 use sinew_rt::account::thread_allocations;
 use sinew_rt::clock;
@@ -33,7 +33,7 @@ const NODE_TO_RAW_1M: f64 = 1.05;
 /// # Errors
 /// When an engine cannot be built or gives other values than the others.
 pub fn run(seconds: u64, as_json: bool) -> Result<ExitCode> {
-    let runtime = Runtime::find_or_fetch(&Places::of_process())?;
+    let runtime = Runtime::find_or_fetch(&places())?;
     let mut networks = Vec::with_capacity(NETWORKS.len());
     for (key, hidden) in NETWORKS {
         networks.push(Network::new(key, hidden, &runtime)?);

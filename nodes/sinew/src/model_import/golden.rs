@@ -2,7 +2,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sinew_inference::import::{Kind, Overrides, RobotFacts};
-use sinew_inference_ort::Places;
+use sinew_inference_ort::places;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -136,8 +136,7 @@ fn packages() -> Result<PathBuf, Failure> {
         .output()
         .map_err(|e| missing(format!("python3: {e}")))?;
     let version = String::from_utf8_lossy(&version.stdout).trim().to_owned();
-    let state =
-        Places::of_process().runtime_dir.ok_or_else(|| missing("no HOME or XDG_STATE_HOME".to_owned()))?;
+    let state = places().runtime_dir.ok_or_else(|| missing("no HOME or XDG_STATE_HOME".to_owned()))?;
     let pins = sinew_inference::sha256_hex(REQUIREMENTS.as_bytes());
     let folder = state.join(format!("import-python{version}-{}", pins.get(..12).unwrap_or(&pins)));
     if folder.is_dir() {

@@ -1,7 +1,6 @@
 //! MuJoCo behind the twin's [`Physics`](sinew_twin::Physics) seam, opened at run time.
 //!
-//! [`Places`] says where a library may lie, [`fetch()`] gets the one version this room is tested with by pip,
-//! [`Library`] opens it through two dozen opaque C functions (no header, no struct layout), [`MujocoPhysics`] runs a
+//! [`MUJOCO`] is the library and the version this room is tested with, [`Library`] opens it through two dozen opaque C functions (no header, no struct layout), [`MujocoPhysics`] runs a
 //! robot in it. What an opaque model cannot be told after it was compiled (step length, friction, payload) is
 //! written into the model text and compiled again, the state carried over.
 //!
@@ -11,16 +10,14 @@
 //! model is compiled, never later.
 
 mod classes;
-mod fetch;
 mod library;
 mod model;
 mod open;
 mod physics;
-mod places;
+mod pin;
 
-pub use fetch::{FetchError, VERSION, fetch};
 pub use library::Library;
 pub use model::ModelRefused;
 pub use open::{OpenError, find_or_fetch};
 pub use physics::{MujocoPhysics, PhysicsError};
-pub use places::{ENVIRONMENT, NotFound, Places};
+pub use pin::{MUJOCO, places};

@@ -8,8 +8,8 @@
 //! pass [`World::layout`]; single precision shows in the orientation it starts with.
 #![allow(unsafe_code)] // foreign functions; every block says why it is sound
 
-use crate::fetch::VERSION;
 use crate::open::OpenError;
+use crate::pin::MUJOCO;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -123,7 +123,7 @@ impl Library {
                 unsafe { library.get::<unsafe extern "C" fn() -> *const c_char>("mj_versionString") };
             // SAFETY: as above; the string is static.
             let version = version.map(|v| format!("MuJoCo {} ", unsafe { text(v()) })).unwrap_or_default();
-            OpenError::TooOld { path: shown.clone(), version, symbol, expected: VERSION }
+            OpenError::TooOld { path: shown.clone(), version, symbol, expected: MUJOCO.version }
         })?;
         // SAFETY: the symbol is a variable that holds a nullable function pointer of this type.
         let handler = unsafe { library.get::<*mut Option<Handler>>("mju_user_warning") };
@@ -131,7 +131,7 @@ impl Library {
             path: shown,
             version: String::new(),
             symbol: "mju_user_warning",
-            expected: VERSION,
+            expected: MUJOCO.version,
         })?;
         // SAFETY: written once per loaded library, under the lock, before any world of it exists.
         unsafe {

@@ -1,8 +1,9 @@
 //! From the places of this machine to an opened library.
 
-use crate::fetch::{FetchError, fetch, is_pinned};
+use sinew_pinned::{FetchError, NotFound, Places};
+
 use crate::library::Library;
-use crate::places::{NotFound, Places};
+use crate::pin::MUJOCO;
 
 /// Why no library could be opened.
 #[derive(Debug, thiserror::Error)]
@@ -42,12 +43,13 @@ pub enum OpenError {
 /// # Errors
 /// [`OpenError`]; a library that was named is never replaced by another.
 pub fn find_or_fetch(places: &Places) -> Result<Library, OpenError> {
-    match (places.find(), &places.runtime_dir) {
-        (Ok(path), _) if places.named().is_some() || is_pinned(&path) => Library::open(&path),
-        (_, Some(dir)) if places.named().is_none() => Library::open(&fetch(dir)?),
+    let named = places.named.is_some();
+    match (MUJOCO.find(places), &places.runtime_dir) {
+        (Ok(path), _) if named || MUJOCO.is_pinned(&path) => Library::open(&path),
+        (_, Some(dir)) if !named => Library::open(&MUJOCO.fetch(dir)?),
         (Err(error), _) => Err(error.into()),
         (Ok(path), _) => {
-            Err(NotFound { tried: vec![format!("{} (not the pinned bytes)", path.display())] }.into())
+            Err(MUJOCO.not_found(vec![format!("{} (not the pinned bytes)", path.display())]).into())
         }
     }
 }

@@ -2,7 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests say what broke by panicking
 mod support;
 
-use sinew_twin_mujoco::{Library, OpenError, Places, find_or_fetch};
+use sinew_pinned::Places;
+use sinew_twin_mujoco::{Library, OpenError, find_or_fetch, places};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use support::{FEET, JOINTS, QUAD, build, library};
@@ -76,7 +77,7 @@ fn what_is_no_library_and_what_is_not_there_is_refused_by_its_name() {
         "{error}"
     );
     // A library that was named is not replaced by another, nor fetched.
-    let places = Places { explicit: Some(dir.path().join("gone.so")), ..Places::of_process() };
+    let places = Places { named: Some(dir.path().join("gone.so")), ..places() };
     let error = find_or_fetch(&places).unwrap_err();
     assert!(matches!(error, OpenError::NotFound(_)) && error.to_string().contains("gone.so"), "{error}");
 }

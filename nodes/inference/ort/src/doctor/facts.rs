@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use crate::diagnose::{Machine, architectures, folder_of};
 use crate::fatbin::Architectures;
 use crate::libraries::{Missing, dynamic_of, missing};
-use crate::places::Places;
 use crate::provider::Provider;
 use crate::runtime::Runtime;
+use sinew_pinned::Places;
 
 use super::jetson::Jetson;
 

@@ -1,8 +1,9 @@
 //! The library, found or fetched by pip into the build folder, and the robot of the tree.
 #![allow(dead_code, clippy::unwrap_used)] // each test uses its part; a failing set-up is a failing test
 
+use sinew_pinned::Places;
 use sinew_twin::RobotNames;
-use sinew_twin_mujoco::{Library, MujocoPhysics, PhysicsError, Places, find_or_fetch};
+use sinew_twin_mujoco::{Library, MujocoPhysics, PhysicsError, find_or_fetch, places};
 use std::path::PathBuf;
 
 pub const JOINTS: [&str; 12] = [
@@ -15,7 +16,7 @@ pub const QUAD: &str = include_str!("../../../../../launch/robots/quad/quad.xml"
 
 pub fn library() -> Library {
     let build = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("mujoco");
-    find_or_fetch(&Places { runtime_dir: Some(build), ..Places::of_process() }).unwrap()
+    find_or_fetch(&Places { runtime_dir: Some(build), ..places() }).unwrap()
 }
 
 pub fn build(library: &Library, mjcf: &str, joints: &[&str]) -> Result<MujocoPhysics, PhysicsError> {
