@@ -44,6 +44,32 @@ fn a_first_action_far_away_is_not_followed() {
     assert!(rig.command.joints.iter().all(|j| (j.kp - 60.0).abs() < 1e-3));
 }
 
+/// Pulls the hips to where they are, and says of the others, far from 0 rad, nothing about a position.
+fn hips_alone(step: u64, stand: &[f64], other: JointCommand) -> Option<Vec<JointCommand>> {
+    let mut joints = standing(step, stand)?;
+    joints.iter_mut().enumerate().filter(|(i, _)| i % 3 != 0).for_each(|(_, joint)| *joint = other);
+    Some(joints)
+}
+
+#[test]
+fn only_joints_that_the_policy_pulls_to_a_position_have_to_be_near_it() {
+    let thoughts: [crate::rig::Thought; 3] = [
+        |step, stand| hips_alone(step, stand, JointCommand::default()),
+        |step, stand| hips_alone(step, stand, JointCommand::damping(3.0)),
+        |step, stand| hips_alone(step, stand, JointCommand::impedance(0.0, 0.0, 0.0, 0.0, 3.0)),
+    ];
+    for thought in thoughts {
+        let rig = Rig::policy_of(thought);
+        assert_eq!((rig.mode(), rig.seen.body.active_policy), (RobotMode::Policy, 0));
+    }
+    // The least stiffness pulls, and one joint of it is enough.
+    refused(|step, stand| {
+        let mut joints = hips_alone(step, stand, JointCommand::default())?;
+        joints[1] = JointCommand::impedance(stand[1] as f32 + 0.9, 0.0, 0.0, 0.1, 3.0);
+        Some(joints)
+    });
+}
+
 #[test]
 fn a_policy_that_says_nothing_or_nonsense_never_begins() {
     refused(silent);
