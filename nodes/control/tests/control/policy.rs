@@ -275,6 +275,38 @@ fn a_damped_miss_takes_the_stiffness_and_the_next_output_brings_it_back_without_
     assert!((80..=120).contains(&damped), "{damped}");
 }
 
+/// Its first run alone.
+fn once(step: u64, stand: &[f64]) -> Option<Vec<JointCommand>> {
+    FIRST.with(|first| {
+        let first_step = first.get().unwrap_or(step);
+        first.set(Some(first_step));
+        if step == first_step { standing(step, stand) } else { None }
+    })
+}
+
+thread_local! {
+    static FIRST: std::cell::Cell<Option<u64>> = const { std::cell::Cell::new(None) };
+}
+
+#[test]
+fn a_miss_in_the_first_quarter_of_a_second_is_damped_in_its_very_tick() {
+    let mut rig = Rig::declaring(Degrade { on_miss: OnMiss::Damp, misses_max: 5, ..Degrade::default() })
+        .into_policy(once);
+    let misses = rig.seen.body.policy_misses;
+    let (mut stiff, mut damped) = (0, 0);
+    for _ in 0..30 {
+        rig.tick();
+        assert_eq!(rig.mode(), RobotMode::Policy);
+        let missed = rig.seen.body.policy_misses > misses;
+        for joint in &rig.command.joints {
+            assert_eq!(joint.kp == 0.0, missed);
+            assert!(!missed || joint.tau_nm == 0.0);
+        }
+        *(if missed { &mut damped } else { &mut stiff }) += 1;
+    }
+    assert!(stiff > 5 && damped > 15, "{stiff} {damped}");
+}
+
 /// Leaves a thigh and a calf alone.
 fn without_two(step: u64, stand: &[f64]) -> Option<Vec<JointCommand>> {
     let mut joints = standing(step, stand)?;
