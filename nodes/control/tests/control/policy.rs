@@ -342,7 +342,7 @@ fn joints_that_a_policy_leaves_alone_stay_where_they_are_through_damped_misses()
     assert!(damped > 100 && stiff > 100, "both happen: {damped} {stiff}");
 }
 
-fn policy_with(change: fn(&mut sinew_control::ControlConfig)) -> Rig {
+fn policy_with(change: impl Fn(&mut sinew_control::ControlConfig)) -> Rig {
     let mut rig = Rig::new();
     let mut config = crate::rig::config(&rig.robot);
     change(&mut config);
@@ -404,14 +404,41 @@ fn a_policy_on_its_way_out_can_be_kept_and_damping_does_not_wait() {
 }
 
 #[test]
-fn a_lost_lease_lets_it_stop_first_and_a_lost_policy_does_not() {
-    let mut rig = policy_with(stops_first);
-    rig.request(Request::Release, 0);
-    rig.ticks(400);
-    assert_eq!((rig.mode(), rig.seen.body.command), (RobotMode::Policy, [0.0; 3]));
-    rig.ticks(120);
-    assert_eq!(rig.mode(), RobotMode::Stand);
+fn a_lost_lease_lets_it_stop_first_while_the_operator_ladder_allows() {
+    // Ticks after the last word in which the policy still moves the robot; the ladder's safe posture comes at 1 s.
+    for (stop_first_s, last) in [(0.5, 249), (1.0, 499), (1.2, 500), (5.0, 500)] {
+        let mut rig = policy_with(|config| config.stop_first_s = stop_first_s);
+        rig.request(Request::Release, 0);
+        for tick in 1..=last {
+            rig.tick();
+            assert_eq!(rig.mode(), RobotMode::Policy, "tick {tick}");
+            assert!(tick < 40 || rig.seen.body.command == [0.0; 3], "tick {tick}");
+        }
+        rig.tick();
+        assert_eq!(rig.mode(), RobotMode::Stand, "tick {}", last + 1);
+    }
+}
 
+#[test]
+fn a_silent_operator_leads_to_stand_after_a_second_however_long_it_would_stop() {
+    // Also where it was on its way out already.
+    for (stop_first_s, last_word) in
+        [(0.0, Request::None), (1.2, Request::None), (5.0, Request::None), (5.0, Request::Stand)]
+    {
+        let mut rig = policy_with(|config| config.stop_first_s = stop_first_s);
+        rig.request(last_word, 0);
+        rig.operator_alive = false;
+        for tick in 1..=500 {
+            rig.tick();
+            assert_eq!(rig.mode(), RobotMode::Policy, "tick {tick}");
+        }
+        rig.tick();
+        assert_eq!(rig.mode(), RobotMode::Stand, "{stop_first_s} {last_word}: 1.002 s after the last word");
+    }
+}
+
+#[test]
+fn a_lost_policy_is_not_asked_to_stop() {
     let mut rig = policy_with(stops_first);
     rig.request(Request::Stand, 0);
     rig.thought = Some(silent);
