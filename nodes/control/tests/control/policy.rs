@@ -1,6 +1,7 @@
 //! A policy begins where the joints are, and ends in Stand.
-use sinew_control::{Degrade, Fallback, OnMiss};
+use sinew_control::{Degrade, OnMiss};
 use sinew_guard::Fault;
+use sinew_robot::OnLoss;
 use sinew_wire::{JointCommand, LeaseRefusal, NO_POLICY, Request, RobotMode};
 
 use crate::rig::{Rig, standing};
@@ -221,16 +222,16 @@ fn silence(degrade: Degrade) -> (usize, Rig) {
 
 #[test]
 fn misses_lead_where_the_policy_declares() {
-    for (misses_max, on_miss, fallback, ticks, mode, fault) in [
-        (1, OnMiss::Hold, Fallback::Stand, 1..=13, RobotMode::Stand, Fault::PolicyLost),
-        (2, OnMiss::Hold, Fallback::Stand, 11..=23, RobotMode::Stand, Fault::PolicyLost),
-        (2, OnMiss::Hold, Fallback::Damp, 11..=23, RobotMode::Damping, Fault::PolicyLost),
-        (5, OnMiss::Damp, Fallback::Stand, 41..=53, RobotMode::Stand, Fault::PolicyLost),
-        (10, OnMiss::Hold, Fallback::Stand, 91..=103, RobotMode::Stand, Fault::PolicyLost),
-        (5, OnMiss::Fault, Fallback::Stand, 1..=13, RobotMode::Stand, Fault::PolicyFault),
-        (5, OnMiss::Fault, Fallback::Damp, 1..=13, RobotMode::Damping, Fault::PolicyFault),
+    for (misses_max, on_miss, on_loss, ticks, mode, fault) in [
+        (1, OnMiss::Hold, OnLoss::Stand, 1..=13, RobotMode::Stand, Fault::PolicyLost),
+        (2, OnMiss::Hold, OnLoss::Stand, 11..=23, RobotMode::Stand, Fault::PolicyLost),
+        (2, OnMiss::Hold, OnLoss::Damping, 11..=23, RobotMode::Damping, Fault::PolicyLost),
+        (5, OnMiss::Damp, OnLoss::Stand, 41..=53, RobotMode::Stand, Fault::PolicyLost),
+        (10, OnMiss::Hold, OnLoss::Stand, 91..=103, RobotMode::Stand, Fault::PolicyLost),
+        (5, OnMiss::Fault, OnLoss::Stand, 1..=13, RobotMode::Stand, Fault::PolicyFault),
+        (5, OnMiss::Fault, OnLoss::Damping, 1..=13, RobotMode::Damping, Fault::PolicyFault),
     ] {
-        let degrade = Degrade { on_miss, misses_max, fallback };
+        let degrade = Degrade { on_miss, misses_max, on_loss };
         let (after, rig) = silence(degrade);
         assert!(ticks.contains(&after), "{degrade:?}: {after}");
         assert_eq!(rig.mode(), mode, "{degrade:?}");
@@ -240,8 +241,8 @@ fn misses_lead_where_the_policy_declares() {
 
 #[test]
 fn a_policy_that_fails_is_followed_by_what_it_declares() {
-    for (fallback, mode) in [(Fallback::Stand, RobotMode::Stand), (Fallback::Damp, RobotMode::Damping)] {
-        let mut rig = Rig::policy_declaring(Degrade { fallback, ..Degrade::default() });
+    for (on_loss, mode) in [(OnLoss::Stand, RobotMode::Stand), (OnLoss::Damping, RobotMode::Damping)] {
+        let mut rig = Rig::policy_declaring(Degrade { on_loss, ..Degrade::default() });
         rig.ticks(100);
         rig.thought = Some(no_number);
         rig.ticks(20);
@@ -450,7 +451,7 @@ fn a_lost_policy_is_not_asked_to_stop() {
 #[test]
 fn where_stand_cannot_catch_the_robot_a_lost_policy_is_damped() {
     for thought in [silent as crate::rig::Thought, no_number] {
-        let mut rig = policy_with(|config| config.on_policy_loss = sinew_robot::OnLoss::Damping);
+        let mut rig = policy_with(|config| config.on_policy_loss = OnLoss::Damping);
         rig.thought = Some(thought);
         while rig.mode() == RobotMode::Policy {
             rig.tick();
