@@ -186,7 +186,7 @@ fn refused_for_their_model(robot: &Robot) -> u64 {
 
 #[test]
 fn results_of_the_model_that_is_named_drive_and_those_of_any_other_do_not() {
-    const NAMED: &str = "tests/scenarios/swap/models/quad_walk_other.model.toml";
+    const NAMED: &str = "launch/robots/quad_velocity/models/quad_velocity_walk.model.toml";
     let port = free_port();
     let (endpoint, named) = (format!("offboard:=tcp/127.0.0.1:{port}"), format!("offboard_model:={NAMED}"));
     let robot =
@@ -208,7 +208,7 @@ fn results_of_the_model_that_is_named_drive_and_those_of_any_other_do_not() {
     let status = until(&robot, "offboard");
     assert_eq!(status["faults"], "", "{status}");
     let driven = drive.json(false);
-    assert!(driven["dx_m"].as_f64().unwrap() > 10.0, "{driven}");
+    assert!(driven["dx_m"].as_f64().unwrap() > 5.0, "{driven}");
     assert_eq!((&driven["mode"], &driven["faults"]), (&Value::from("Stand"), &Value::from("")), "{driven}");
     let offboard = &robot.status()["policy_report"]["offboard"];
     assert!(offboard["remote_runs"].as_u64().unwrap() > 100, "{offboard}");
