@@ -128,6 +128,18 @@ fn until(robot: &Robot, flag: &str) -> Value {
     }
 }
 
+/// The machine that runs `model` for `robot`, met at the router on `port`.
+fn other_machine(port: u16, robot: &Robot, model: &str) -> Process {
+    let endpoint = format!("tcp/127.0.0.1:{port}");
+    let of = ["--robot", &robot.name, "--description", "launch/robots/quad", "--model", model];
+    Process::start(sinew().args(["policy", "--connect", &endpoint, "--json"]).args(of))
+}
+
+/// Walks at 0.5 m/s for so long.
+fn drive(robot: &Robot, time: &str) -> Process {
+    Process::start(sinew().args(["drive", "--robot", &robot.name, "--vx", "0.5", "--for", time, "--json"]))
+}
+
 #[test]
 fn it_walks_over_a_lossy_way_and_the_fallback_takes_over_when_that_is_cut() {
     let (near, far) = (free_port(), free_port());
@@ -135,27 +147,8 @@ fn it_walks_over_a_lossy_way_and_the_fallback_takes_over_when_that_is_cut() {
     let more = [endpoint.as_str(), "latency_ticks:=8", "offboard_wait_ticks:=7", "offboard_max_age_ms:=60.0"];
     let robot = Robot::standing("off", near, &more);
     let way = Way::new(&robot.name, near, far);
-    let endpoint = format!("tcp/127.0.0.1:{far}");
-    let other = Process::start(sinew().args([
-        "policy",
-        "--connect",
-        &endpoint,
-        "--robot",
-        &robot.name,
-        "--model",
-        MODEL,
-        "--json",
-    ]));
-    let drive = Process::start(sinew().args([
-        "drive",
-        "--robot",
-        &robot.name,
-        "--vx",
-        "0.5",
-        "--for",
-        "30s",
-        "--json",
-    ]));
+    let other = other_machine(far, &robot, MODEL);
+    let drive = drive(&robot, "30s");
 
     until(&robot, "offboard");
     way.cut(true);
@@ -184,19 +177,49 @@ fn it_walks_over_a_lossy_way_and_the_fallback_takes_over_when_that_is_cut() {
     assert!(robot.stop().success());
 }
 
+/// Results that the robot has refused because another model computed them.
+fn refused_for_their_model(robot: &Robot) -> u64 {
+    let report = &robot.status()["policy_report"]["offboard"]["refused"];
+    let of = |reason: &Value| (reason[0] == "model").then(|| reason[1].as_u64()).flatten();
+    report.as_array().and_then(|reasons| reasons.iter().find_map(of)).unwrap_or(0)
+}
+
+#[test]
+fn results_of_the_model_that_is_named_drive_and_those_of_any_other_do_not() {
+    const NAMED: &str = "launch/robots/quad_velocity/models/quad_velocity_walk.model.toml";
+    let port = free_port();
+    let (endpoint, named) = (format!("offboard:=tcp/127.0.0.1:{port}"), format!("offboard_model:={NAMED}"));
+    let robot =
+        Robot::standing("named", port, &[&endpoint, &named, "latency_ticks:=8", "offboard_wait_ticks:=7"]);
+    let drive = drive(&robot, "30s");
+
+    // The robot's own model is not the one that is named.
+    let other = other_machine(port, &robot, MODEL);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    // A second's worth of results; half a second would have brought them in.
+    while refused_for_their_model(&robot) < 50 {
+        assert!(Instant::now() < deadline, "never refused: {}", robot.status());
+    }
+    until(&robot, "fallback");
+    assert_eq!(robot.status()["policy_report"]["offboard"]["returns"], 0, "{}", robot.status());
+    assert!(other.json(true)["answered"].as_u64().unwrap() >= 50);
+
+    let other = other_machine(port, &robot, NAMED);
+    let status = until(&robot, "offboard");
+    assert_eq!(status["faults"], "", "{status}");
+    let driven = drive.json(false);
+    assert!(driven["dx_m"].as_f64().unwrap() > 5.0, "{driven}");
+    assert_eq!((&driven["mode"], &driven["faults"]), (&Value::from("Stand"), &Value::from("")), "{driven}");
+    let offboard = &robot.status()["policy_report"]["offboard"];
+    assert!(offboard["remote_runs"].as_u64().unwrap() > 100, "{offboard}");
+    assert!(other.json(true)["answered"].as_u64().unwrap() > 100);
+    assert!(robot.stop().success());
+}
+
 #[test]
 fn a_policy_is_swapped_while_a_robot_walks_and_a_wrong_one_is_refused() {
     let robot = Robot::standing("swap", free_port(), &[]);
-    let drive = Process::start(sinew().args([
-        "drive",
-        "--robot",
-        &robot.name,
-        "--vx",
-        "0.5",
-        "--for",
-        "15s",
-        "--json",
-    ]));
+    let drive = drive(&robot, "15s");
     let deadline = Instant::now() + Duration::from_secs(60);
     while robot.status()["mode"] != "Policy" {
         assert!(Instant::now() < deadline, "never walks");

@@ -245,10 +245,10 @@ impl Arbiter {
         self.refused = self.refused.saturating_add(1);
     }
 
-    /// The holder has been silent so long that the robot should take a safe posture.
+    /// The last word of the holder, or of whoever was it last, is so old that the robot takes a safe posture.
     #[must_use]
     pub fn wants_safe_posture(&self, now: StepTime) -> bool {
-        self.holder.is_some() && now.since_ns(self.heard_at) > SAFE_POSTURE_AFTER_NS
+        now.since_ns(self.heard_at) > SAFE_POSTURE_AFTER_NS
     }
     /// Velocity asked for, before ramps: vx, vy m/s, wz rad/s.
     #[must_use]

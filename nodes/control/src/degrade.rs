@@ -5,8 +5,9 @@
 //! | below `misses_max` | the last target stays | joints damped until the next output | fault, and the fallback |
 //! | `misses_max` | lost, and the fallback | lost, and the fallback | fault, and the fallback |
 //!
-//! The fallback is Stand or Damping; of all of it only the numbers may be declared, not that there is an end: it comes
-//! within [`MISSED_MAX_NS`], or control does not start.
+//! The fallback is Stand or Damping ([`OnLoss`]); of all of it only the numbers may be declared, not that there is an
+//! end: it comes within [`MISSED_MAX_NS`], or control does not start.
+use sinew_robot::OnLoss;
 
 /// Longest time without a new target that a policy may declare (`misses_max` of its runs), ns.
 pub const MISSED_MAX_NS: u64 = 200_000_000;
@@ -23,28 +24,19 @@ pub enum OnMiss {
     Fault,
 }
 
-/// What follows a policy that is lost or has failed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Fallback {
-    /// The robot catches itself and stands.
-    #[default]
-    Stand,
-    /// The joints are damped; the robot sinks down.
-    Damp,
-}
-
 /// The declaration of one policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Degrade {
     pub on_miss: OnMiss,
     /// That many in a row, and the policy is lost; at least 1.
     pub misses_max: u32,
-    pub fallback: Fallback,
+    /// The fallback, where the robot's own `on_loss` does not ask for Damping anyway.
+    pub on_loss: OnLoss,
 }
 
 impl Default for Degrade {
     fn default() -> Self {
-        Self { on_miss: OnMiss::Hold, misses_max: 2, fallback: Fallback::Stand }
+        Self { on_miss: OnMiss::Hold, misses_max: 2, on_loss: OnLoss::Stand }
     }
 }
 
@@ -98,6 +90,6 @@ mod tests {
     fn what_is_not_declared_is_as_it_always_was() {
         let default = Degrade::default();
         assert_eq!([1, 2].map(|n| default.judge(n)), [Missed::Hold, Missed::Lost]);
-        assert_eq!(default.fallback, Fallback::Stand);
+        assert_eq!(default.on_loss, OnLoss::Stand);
     }
 }

@@ -23,7 +23,7 @@ mod tick;
 
 pub use arbiter::{Arbiter, MotionSource};
 pub use config::{ConfigError, ControlConfig, PolicyTiming, StandGains};
-pub use degrade::{Degrade, Fallback, MISSED_MAX_NS, Missed, OnMiss};
+pub use degrade::{Degrade, MISSED_MAX_NS, Missed, OnMiss};
 pub use policy_slots::PolicySlots;
 pub use posture::Move;
 pub use stand::StandController;

@@ -200,7 +200,10 @@ impl Motion {
                 );
             }
         }
-        if !matches!(mode, RobotMode::Off | RobotMode::Damping | RobotMode::FaultStop | RobotMode::EStop) {
+        let limp =
+            matches!(mode, RobotMode::Off | RobotMode::Damping | RobotMode::FaultStop | RobotMode::EStop);
+        // Stiffness is lost at once: what was in force before has no share in damped joints.
+        if !limp && !self.damped {
             for (from, command) in self.from.iter().zip(out.iter_mut()) {
                 *command = self.blend.mix(from, command);
             }

@@ -1,7 +1,8 @@
 //! When a policy's output counts: what was computed from tick k enters tick k + `latency_ticks`, early outputs wait,
 //! late ones are misses, and what a row of misses does is declared ([`Degrade`]).
-use crate::degrade::{Degrade, Fallback, Missed};
+use crate::degrade::{Degrade, Missed};
 use arrayvec::ArrayVec;
+use sinew_robot::OnLoss;
 use sinew_wire::{JointCommand, MAX_JOINTS, NO_POLICY, PolicyCommand, PolicyStatus};
 
 /// Outputs that may wait at once.
@@ -158,8 +159,8 @@ impl PolicySlots {
     }
     /// What is declared to follow when the policy is lost or has failed.
     #[must_use]
-    pub fn fallback(&self) -> Fallback {
-        self.degrade.fallback
+    pub fn on_loss(&self) -> OnLoss {
+        self.degrade.on_loss
     }
     /// Targets in force, in the robot's joint order; empty before the first output.
     #[must_use]

@@ -47,6 +47,17 @@ pub(crate) struct Action {
     /// No targets have left since the reset.
     first: bool,
     reading: Option<ChunkReading>,
+    remembered: Remembered,
+}
+
+/// What leaves now, while targets for later are computed in its place.
+#[derive(Clone, Debug)]
+struct Remembered {
+    q_rad: Vec<f32>,
+    dq_rad_s: Vec<f32>,
+    tau_nm: Vec<f32>,
+    /// Positions of the run before the one that is computed.
+    before_rad: Vec<f32>,
 }
 
 /// One target output.
@@ -103,6 +114,12 @@ impl Action {
             tau_nm: vec![0.0; joints],
             first: true,
             reading: None,
+            remembered: Remembered {
+                q_rad: vec![0.0; joints],
+                dq_rad_s: vec![0.0; joints],
+                tau_nm: vec![0.0; joints],
+                before_rad: vec![0.0; joints],
+            },
         })
     }
 
@@ -163,9 +180,10 @@ impl Action {
             };
             state.put(out, self.first, moment.dt_s);
         }
-        self.refuse_jump()?;
-        let finite = |list: &[f32]| list.iter().all(|v| v.is_finite());
-        if ![&self.raw, &self.q_rad, &self.dq_rad_s, &self.tau_nm].iter().all(|list| finite(list)) {
+        if !self.first {
+            self.refuse_jump(&self.applied_rad)?;
+        }
+        if !self.is_finite() {
             return Err(PolicyFault::Output);
         }
         self.applied_rad.copy_from_slice(&self.q_rad);
@@ -173,9 +191,50 @@ impl Action {
         Ok(())
     }
 
-    fn refuse_jump(&self) -> Result<(), PolicyFault> {
-        let Some(limits) = self.max_jump_rad.as_ref().filter(|_| !self.first) else { return Ok(()) };
-        let jumps = self.q_rad.iter().zip(&self.applied_rad).zip(limits).enumerate();
+    /// Before [`Action::look_ahead`]: what leaves now is kept.
+    pub(crate) fn remember(&mut self) {
+        let Remembered { q_rad, dq_rad_s, tau_nm, .. } = &mut self.remembered;
+        q_rad.copy_from_slice(&self.q_rad);
+        dq_rad_s.copy_from_slice(&self.dq_rad_s);
+        tau_nm.copy_from_slice(&self.tau_nm);
+    }
+
+    /// After [`Action::look_ahead`]: what leaves now is back.
+    pub(crate) fn recall(&mut self) {
+        let Remembered { q_rad, dq_rad_s, tau_nm, .. } = &self.remembered;
+        self.q_rad.copy_from_slice(q_rad);
+        self.dq_rad_s.copy_from_slice(dq_rad_s);
+        self.tau_nm.copy_from_slice(tau_nm);
+    }
+
+    /// Computes what the chunks held have for `moment`, the run after the one computed last. False: they have ended, or
+    /// what they say would be refused then.
+    pub(crate) fn look_ahead(&mut self, moment: Moment) -> bool {
+        self.remembered.before_rad.copy_from_slice(&self.q_rad);
+        for state in &mut self.targets {
+            let Some(chunks) = &state.chunks else { continue };
+            let ended = chunks.has_ended(moment.now_ns, moment.use_ns);
+            if ended || chunks.read(moment.now_ns, moment.use_ns, &mut state.values).is_none() {
+                return false;
+            }
+            let out = match state.target.quantity {
+                Quantity::Position => &mut self.q_rad,
+                Quantity::Velocity => &mut self.dq_rad_s,
+                Quantity::Effort => &mut self.tau_nm,
+            };
+            state.put(out, false, moment.dt_s);
+        }
+        self.refuse_jump(&self.remembered.before_rad).is_ok() && self.is_finite()
+    }
+
+    fn is_finite(&self) -> bool {
+        let lists = [&self.raw, &self.q_rad, &self.dq_rad_s, &self.tau_nm];
+        lists.iter().all(|list| list.iter().all(|v| v.is_finite()))
+    }
+
+    fn refuse_jump(&self, before_rad: &[f32]) -> Result<(), PolicyFault> {
+        let Some(limits) = self.max_jump_rad.as_ref() else { return Ok(()) };
+        let jumps = self.q_rad.iter().zip(before_rad).zip(limits).enumerate();
         for (joint, ((now, before), most)) in jumps {
             let found = f64::from((now - before).abs());
             if found > *most {

@@ -97,6 +97,14 @@ impl ChunkBuffer {
         self.slot(0).is_none_or(|slot| now_ns.saturating_sub(slot.stamp_ns) as f64 + 0.5 >= execute_ns)
     }
 
+    /// True when the last step of the newest chunk has had its time at the moments of [`ChunkBuffer::read`], or there is
+    /// no chunk.
+    pub fn has_ended(&self, now_ns: u64, use_ns: u64) -> bool {
+        let at_ns = if self.chunk.mode == ChunkMode::OpenLoop { now_ns } else { use_ns };
+        let lasts_ns = self.chunk.steps as f64 * self.chunk.dt_ms * 1e6;
+        self.slot(0).is_none_or(|slot| at_ns.saturating_sub(slot.base_ns) as f64 + 0.5 >= lasts_ns)
+    }
+
     /// Takes a chunk observed at `stamp_ns` that arrives at `now_ns`, step by step.
     pub fn push(
         &mut self,

@@ -10,6 +10,7 @@
 //! ```
 //! A jump that every recurrent state survives (`reset_on = ["activate", "gap>…ms"]`) resets nothing: clocks and ramps
 //! advance by the runs left out.
+mod ahead;
 
 use sinew_inference::manifest::{Fallback, OnMiss};
 use sinew_inference::{Engine, Model};

@@ -6,18 +6,27 @@
 //!                                                                  │ at the time of each run
 //!   local fallback, computed in every run so that it is warm ──▶ decide ──▶ targets, or none
 //! ```
-//! A result is used by its age, never by its arrival. It says where joints go, never how stiff they are: modes and gains
-//! are the local policy's. The fallback drives first; the other machine takes over after `return_runs` usable results in
+//! A result is used by its age, never by its arrival. A chunk is a row of results of one stamp, each for its own time; it
+//! ends one step after its last. A result says where joints go, never how stiff they are: modes and gains are the local
+//! policy's. The fallback drives first; the other machine takes over after `return_runs` usable results in
 //! a row that agree with it, and loses the robot with the first run that has none. A fallback that fails has nothing to
 //! agree with: then any usable result drives at once, within the transition limits.
+mod refusal;
+
 use arrayvec::ArrayVec;
 use sinew_wire::{JointCommand, JointMode, MAX_JOINTS, PolicyCommand, PolicyStatus, RobotState};
 
 use crate::policy::Policy;
 use crate::transition::Targets;
 
+pub use refusal::RemoteRefusal;
+
 /// Elements of one chunk that are kept.
 pub const MAX_AHEAD: usize = 32;
+
+/// Longest time for which a target stays in force beyond its own, ns, whatever age is allowed: as long as control lets a
+/// policy be missing.
+pub const HOLD_MAX_NS: u64 = 200_000_000;
 
 /// How results of another machine are used.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -89,89 +98,6 @@ pub fn decide(driver: Driver, link: Link, fallback_healthy: bool) -> Choice {
     }
 }
 
-/// Why a result is not kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RemoteRefusal {
-    /// Another robot's, or for another policy.
-    #[error("meant for another robot or policy")]
-    Foreign,
-    /// Another activation, or another start of control: what was in flight at a reset.
-    #[error("computed for another activation")]
-    Epoch,
-    /// From a state that is yet to come.
-    #[error("computed from a state that is yet to come")]
-    Future,
-    /// Too old when it came.
-    #[error("older than may be used")]
-    Stale,
-    /// A newer one is here already.
-    #[error("a newer result is here already")]
-    Reordered,
-    /// It holds no targets.
-    #[error("holds no targets")]
-    Empty,
-    /// A NaN or an infinity.
-    #[error("not finite")]
-    NonFinite,
-    /// Another number of joints, or joints the local policy does not move.
-    #[error("other joints than the local policy's")]
-    Joints,
-    /// More elements than a chunk may have here.
-    #[error("more than {MAX_AHEAD} elements in a chunk")]
-    Chunk,
-    /// Another model computed it.
-    #[error("computed by another model than the one expected there")]
-    Model,
-    /// A joint that moves is not under impedance control.
-    #[error("a joint in another mode than impedance control")]
-    Mode,
-    /// Stiffness or damping of a joint is not the local policy's.
-    #[error("other gains than the local policy's")]
-    Gains,
-    /// Meant for a time at which it may not be used any more.
-    #[error("meant for a time beyond the greatest age allowed")]
-    Ahead,
-}
-
-impl RemoteRefusal {
-    /// Every reason, in the order of [`RemoteCounters::refused`].
-    pub const ALL: [Self; 13] = [
-        Self::Foreign,
-        Self::Epoch,
-        Self::Future,
-        Self::Stale,
-        Self::Reordered,
-        Self::Empty,
-        Self::NonFinite,
-        Self::Joints,
-        Self::Chunk,
-        Self::Model,
-        Self::Mode,
-        Self::Gains,
-        Self::Ahead,
-    ];
-
-    /// One word, for reports.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Foreign => "foreign",
-            Self::Epoch => "epoch",
-            Self::Future => "future",
-            Self::Stale => "stale",
-            Self::Reordered => "reordered",
-            Self::Empty => "empty",
-            Self::NonFinite => "non_finite",
-            Self::Joints => "joints",
-            Self::Chunk => "chunk",
-            Self::Model => "model",
-            Self::Mode => "mode",
-            Self::Gains => "gains",
-            Self::Ahead => "ahead",
-        }
-    }
-}
-
 /// Counted since construction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RemoteCounters {
@@ -183,7 +109,7 @@ pub struct RemoteCounters {
     pub refused: [u64; RemoteRefusal::ALL.len()],
     /// Runs that sent the other machine's targets.
     pub remote_runs: u64,
-    /// Of these: with a result older than the run's own observation.
+    /// Of these: with a result of a run before.
     pub held_runs: u64,
     /// Runs that sent the fallback's.
     pub local_runs: u64,
@@ -208,10 +134,13 @@ struct Element {
     joints: Targets,
 }
 
-/// The newest result.
+/// The newest result, or chunk of them.
 #[derive(Clone, Debug)]
 struct Kept {
+    /// Of the state it answers.
     step: u64,
+    /// When what it was computed from was observed, ns: of a chunk perhaps long before.
+    observed_ns: u64,
     head: PolicyCommand,
     elements: ArrayVec<Element, MAX_AHEAD>,
 }
@@ -324,7 +253,12 @@ impl Remote {
         }
         let Some(trip_ticks) = step.checked_sub(header.step) else { return Err(RemoteRefusal::Future) };
         let trip_ns = trip_ticks.saturating_mul(self.period_ns);
-        if trip_ns > self.config.max_age_ns {
+        let stamp_ns = header.step.saturating_mul(self.period_ns);
+        // What it was computed from may be older than the state it answers: a chunk in use over there.
+        let Some(observed_ns) = stamp_ns.checked_sub(u64::from(body.age_us).saturating_mul(1000)) else {
+            return Err(RemoteRefusal::Stale);
+        };
+        if stamp_ns.saturating_add(trip_ns) - observed_ns > self.config.max_age_ns {
             return Err(RemoteRefusal::Stale);
         }
         if body.status() != PolicyStatus::Targets {
@@ -335,10 +269,10 @@ impl Remote {
         }
         self.check_joints(&frame.joints)?;
         let ahead_ns = u64::from(body.ahead_us).saturating_mul(1000);
-        if ahead_ns > self.config.max_age_ns {
+        let at_ns = stamp_ns.saturating_add(ahead_ns);
+        if at_ns - observed_ns > self.config.max_age_ns {
             return Err(RemoteRefusal::Ahead);
         }
-        let at_ns = header.step.saturating_mul(self.period_ns).saturating_add(ahead_ns);
         let element = Element { at_ns, joints: frame.joints.clone() };
         match &mut self.kept {
             Some(kept) if kept.step > header.step => return Err(RemoteRefusal::Reordered),
@@ -349,13 +283,15 @@ impl Remote {
                 }
                 return kept.elements.try_push(element).map_err(|_| RemoteRefusal::Chunk);
             }
+            // Without its first one it would act too early.
+            _ if ahead_ns > 0 => return Err(RemoteRefusal::Torn),
             _ => {}
         }
         let mut head = frame.clone();
         head.joints.clear();
         let mut elements = ArrayVec::new();
         elements.push(element);
-        self.kept = Some(Kept { step: header.step, head, elements });
+        self.kept = Some(Kept { step: header.step, observed_ns, head, elements });
         self.counters.kept += 1;
         self.counters.round_trip_sum_ns += trip_ns;
         self.counters.round_trip_max_ns = self.counters.round_trip_max_ns.max(trip_ns);
@@ -391,9 +327,8 @@ impl Remote {
     fn usable(&self, step: u64) -> Option<PolicyCommand> {
         let kept = self.kept.as_ref()?;
         let now_ns = step.saturating_mul(self.period_ns);
-        let stamp_ns = kept.step.saturating_mul(self.period_ns);
-        let age_ns = now_ns.checked_sub(stamp_ns)?;
-        if age_ns > self.config.max_age_ns {
+        let age_ns = now_ns.checked_sub(kept.observed_ns).filter(|_| step >= kept.step)?;
+        if age_ns > self.config.max_age_ns || has_ended(&kept.elements, now_ns) {
             return None;
         }
         let mut frame = kept.head.clone();
@@ -429,7 +364,8 @@ impl Remote {
             Driver::Remote => {
                 let age_ns = frame.as_ref().map_or(0, |f| u64::from(f.body.age_us) * 1000);
                 self.counters.remote_runs += 1;
-                self.counters.held_runs += u64::from(age_ns > 0);
+                let held = self.kept.as_ref().is_some_and(|kept| kept.step < local.header.step);
+                self.counters.held_runs += u64::from(held);
                 self.counters.age_max_ns = self.counters.age_max_ns.max(age_ns);
                 self.counters.returns += u64::from(changed);
             }
@@ -445,6 +381,18 @@ impl Remote {
         let pairs = remote.joints.iter().zip(&local.joints);
         remote.joints.len() == local.joints.len()
             && pairs.into_iter().all(|(a, b)| (a.q_rad - b.q_rad).abs() <= self.config.max_difference_rad)
+    }
+}
+
+/// The last element of a chunk lasts as long as the one before it, and nothing is held for longer than [`HOLD_MAX_NS`].
+fn has_ended(elements: &[Element], now_ns: u64) -> bool {
+    match elements {
+        [.., before, last] => {
+            let lasts_ns = last.at_ns.saturating_sub(before.at_ns).min(HOLD_MAX_NS);
+            now_ns >= last.at_ns.saturating_add(lasts_ns)
+        }
+        [one] => now_ns > one.at_ns.saturating_add(HOLD_MAX_NS),
+        [] => true,
     }
 }
 

@@ -11,6 +11,7 @@ use std::cell::Cell;
 use quad::{other_order, policy, standing};
 use sinew_inference::onnx::{Attribute, AttributeValue, Constant, ConstantData, Graph, Node};
 use sinew_inference::{ElementType, Model, NativeEngine};
+use sinew_policy::remote::MAX_AHEAD;
 use sinew_policy::{Policy, Remote, RemoteConfig, Slot, SlotConfig, SwapOutcome, SwapRequest};
 use sinew_wire::{PolicyFlags, PolicyStatus, RobotState, StepTime};
 
@@ -50,11 +51,13 @@ static ALLOCATOR: Counting = Counting;
 
 /// Allocations of the policy on these states, and how many were answered with targets.
 fn allocations(policy: &mut Policy, states: &[RobotState]) -> (u64, u32) {
+    let mut ahead = Vec::with_capacity(MAX_AHEAD);
     let before = calls();
     let mut computed = 0;
     for state in states {
         let frame = policy.step(state, StepTime::from_ns(state.header.step));
         computed += u32::from(frame.body.status() == PolicyStatus::Targets);
+        policy.look_ahead(&frame, &mut ahead);
     }
     (calls() - before, computed)
 }

@@ -142,6 +142,76 @@ fn an_activation_discards_what_was_still_to_be_executed() {
     assert_eq!(runs.load(Ordering::Relaxed), 2);
 }
 
+/// What a look ahead after run `run` says of joint a in that run and in those to come, and how old it says they are.
+fn looked_ahead(policy: &mut Policy, run: u64) -> Vec<(u32, [f32; 2])> {
+    let frame = step(policy, &state(run * EVERY, 1, [0.0; 3], [0.0; 3]));
+    let mut ahead = Vec::new();
+    policy.look_ahead(&frame, &mut ahead);
+    ahead.iter().map(|frame| (frame.body.ahead_us, targets(frame))).collect()
+}
+
+#[test]
+fn a_look_ahead_says_what_will_leave_and_changes_nothing() {
+    for mode in [
+        "mode = \"open_loop\"",
+        "mode = \"replace_with_delay\"",
+        "mode = \"replace_with_delay\", interp = \"hold\"",
+        "mode = \"crossfade\", fade_ms = 70.0",
+    ] {
+        let model = chunked(&format!("{mode}, execute = 4"));
+        // Four steps of 40 ms: eight frames. What acts 4 ms after its state ends one frame's time earlier.
+        for run in [0, 3, 7, 8, 11] {
+            let (mut looking, _) = scripted(&model);
+            let (mut plain, _) = scripted(&model);
+            (0..run).for_each(|run| {
+                looked_ahead(&mut looking, run);
+                frame(&mut plain, run, 1);
+            });
+            let ahead = looked_ahead(&mut looking, run);
+            assert_eq!(ahead.len() as u64, 8 - run % 8, "{mode} from run {run}");
+            for (k, (ahead_us, said)) in ahead.into_iter().enumerate() {
+                assert_eq!(ahead_us, 20_000 * k as u32);
+                assert_eq!(said, frame(&mut plain, run + k as u64, 1), "{mode} from run {run}, {k} later");
+                if k > 0 {
+                    assert_eq!(said, frame(&mut looking, run + k as u64, 1));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_look_ahead_keeps_the_rate_limit_and_ends_before_a_jump() {
+    let limited = |keys: &str, safety: &str| {
+        let chunk =
+            "chunk = { steps = 4, dt_ms = 40.0, mode = \"open_loop\", execute = 4, interp = \"hold\" }";
+        let body = format!("{safety}{OBS}{}scale = 0.5\n{keys}{chunk}\n", toy::TARGET);
+        toy::model(&[f32("obs", &[1, 1])], &[f32("act", &[1, 4, 2])], &body)
+    };
+    let (mut policy, _) = scripted(&limited("rate_limit = 25.0\n", ""));
+    // Steps of 1 rad, of which 0.5 rad may be done in a frame.
+    let said: Vec<f32> = looked_ahead(&mut policy, 0).iter().map(|(_, q)| q[0]).collect();
+    assert_eq!(said, [0.0, 0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0]);
+    let (mut policy, _) = scripted(&limited("", "[safety]\nmax_action_jump = 0.6\n"));
+    assert_eq!(looked_ahead(&mut policy, 0).len(), 2, "the third would be refused when its time has come");
+}
+
+#[test]
+fn without_a_chunk_or_targets_there_is_nothing_ahead() {
+    let plain = toy::model(&[f32("obs", &[1, 1])], &[f32("act", &[1, 2])], &format!("{OBS}{}", toy::TARGET));
+    let mut policy = policy(&plain, Scripted::new(&plain, |_, _| {}));
+    assert_eq!(looked_ahead(&mut policy, 0).len(), 1);
+    let model = chunked("mode = \"open_loop\"");
+    let (mut policy, _) = scripted(&model);
+    frame(&mut policy, 0, 1);
+    let mut idle = state(EVERY, 1, [0.0; 3], [0.0; 3]);
+    idle.body.active_policy = sinew_wire::NO_POLICY;
+    let mut ahead = Vec::new();
+    let empty = step(&mut policy, &idle);
+    policy.look_ahead(&empty, &mut ahead);
+    assert_eq!((ahead.len(), ahead[0].body.status()), (1, PolicyStatus::Empty));
+}
+
 #[test]
 fn a_chunk_with_a_nan_anywhere_is_a_fault() {
     let model = chunked("mode = \"open_loop\"");

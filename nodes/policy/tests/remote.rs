@@ -145,6 +145,14 @@ fn it_takes_over_when_proven_holds_through_a_gap_and_gives_way_to_the_fallback()
 }
 
 #[test]
+fn no_age_allowed_holds_a_single_result_for_longer_than_a_policy_may_be_missing() {
+    let mut run = Run::with(RemoteConfig { max_age_ns: 10_000_000_000, ..CONFIG });
+    run.connected(30, 0.05);
+    let drivers: Vec<Driver> = (0..11).map(|_| (run.frame(), run.driver()).1).collect();
+    assert_eq!(drivers, [[Driver::Remote; 10].as_slice(), &[Driver::Local]].concat(), "20 to 200 ms");
+}
+
+#[test]
 fn a_result_that_disagrees_does_not_get_the_robot() {
     let mut run = Run::new();
     run.connected(20, 4.0);
@@ -190,7 +198,7 @@ fn stale_foreign_reordered_and_damaged_results_are_refused_and_counted() {
     assert_eq!(run.hear(&run.result(now - 10, 0.05)), Err(RemoteRefusal::Reordered));
     assert_eq!(run.hear(&run.result(now, 0.05)), Err(RemoteRefusal::Reordered), "a duplicate");
     let counters = run.slot.remote().unwrap().counters();
-    assert_eq!(counters.refused, [2, 2, 1, 1, 2, 1, 1, 2, 0, 1, 3, 2, 1]);
+    assert_eq!(counters.refused, [2, 2, 1, 1, 2, 1, 1, 2, 0, 1, 3, 2, 1, 0]);
     assert_eq!(counters.kept, 31);
 }
 
@@ -250,6 +258,8 @@ fn what_is_meant_for_later_does_not_hold_a_link_that_is_cut() {
     later.body.ahead_us = u32::MAX;
     assert_eq!(run.hear(&later), Err(RemoteRefusal::Ahead));
     later.body.ahead_us = 60_000;
+    assert_eq!(run.hear(&later), Err(RemoteRefusal::Torn), "nothing acts before its time");
+    run.hear(&run.result(run.step, 0.05)).unwrap();
     run.hear(&later).unwrap();
     let drivers: Vec<Driver> = (0..6).map(|_| (run.frame(), run.driver()).1).collect();
     assert_eq!(drivers, [[Driver::Remote; 4].as_slice(), &[Driver::Local; 2]].concat());

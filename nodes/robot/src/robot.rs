@@ -264,12 +264,13 @@ pub struct Start {
     pub held_by: HeldBy,
 }
 
-/// What follows when a policy that moves the robot dies, fails or falls silent.
+/// What follows when a policy that moves the robot dies, fails or falls silent: declared for the robot (robot.yaml's
+/// `policy.on_loss`) and for each policy (its manifest's `safety.fallback`); either may ask for Damping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnLoss {
-    /// Stand takes over from whatever posture the robot is in.
+    /// Stand takes over from whatever posture the robot is in, and catches it.
     Stand,
-    /// The joints are damped at once.
+    /// The joints are damped at once; the robot sinks down.
     Damping,
 }
 

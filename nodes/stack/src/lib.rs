@@ -17,6 +17,7 @@ mod link_filter;
 mod meters;
 mod models;
 mod offboard;
+mod offboard_results;
 mod operator;
 mod policy_engine;
 mod policy_host;
@@ -37,9 +38,10 @@ pub use link_filter::{Delivery, LinkFilter};
 pub use meters::{Meters, Part, Unmetered};
 pub use models::Models;
 pub use offboard::{
-    MAX_STATES_MESSAGE, OffboardPlan, STATES_PER_MESSAGE, SimulatedOffboard, StatesMessage,
+    MAX_OFFBOARD_MESSAGE, OffboardPlan, STATES_PER_MESSAGE, SimulatedOffboard, StatesMessage,
     StatesMessageError, answer,
 };
+pub use offboard_results::{ResultsMessageError, decode_results, encode_results};
 pub use operator::{Goal, Operator};
 pub use policy_engine::{MakeEngine, native_engine};
 pub use policy_host::PolicyHost;

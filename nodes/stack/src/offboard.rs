@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 
 use serde::Deserialize;
 use sinew_bus::SplitMix64;
+use sinew_policy::remote::MAX_AHEAD;
 use sinew_policy::{Policy, Remote};
 use sinew_wire::{MAX_FRAME, PolicyCommand, PolicyStatus, RobotState, StepTime};
 
@@ -28,8 +29,8 @@ pub struct OffboardPlan {
     pub max_age_ms: f64,
 }
 
-/// Longest message, bytes.
-pub const MAX_STATES_MESSAGE: usize = 4096;
+/// Longest message either way, bytes.
+pub const MAX_OFFBOARD_MESSAGE: usize = 4096;
 /// Clock and length before each state in a message.
 const ITEM_HEAD: usize = 10;
 
@@ -85,7 +86,7 @@ impl StatesMessage {
         let mut total = 0;
         while let Some((state, _)) = first.checked_sub(1).and_then(|i| self.states.get(i)) {
             total += len(state);
-            if total > MAX_STATES_MESSAGE {
+            if total > MAX_OFFBOARD_MESSAGE {
                 break;
             }
             first -= 1;
@@ -125,18 +126,22 @@ impl StatesMessage {
     }
 }
 
-/// The other machine's side: computes what is new in a message, answers the newest state.
+/// The other machine's side: computes what is new in a message and answers the newest state, with what a chunk has for
+/// the runs after it. Written into `results`, which stays empty when there is no answer.
 ///
 /// A state that was missed comes with a later message, so that history and recurrent state have no hole; after a longer
 /// gap everything starts anew, with the gait clock where the robot's own stands.
-pub fn answer(policy: &mut Policy, message: &StatesMessage) -> Option<PolicyCommand> {
+pub fn answer(policy: &mut Policy, message: &StatesMessage, results: &mut Vec<PolicyCommand>) {
+    results.clear();
     let mut newest = None;
     for (state, clock) in message.iter() {
         policy.start_gait_at(clock);
         let frame = policy.step(state, StepTime::from_ns(state.header.t_sent_ns));
         newest = Some(frame).filter(|f| f.body.status() == PolicyStatus::Targets);
     }
-    newest
+    if let Some(frame) = newest {
+        policy.look_ahead(&frame, results);
+    }
 }
 
 /// Which way a message goes.
@@ -156,6 +161,8 @@ pub struct SimulatedOffboard {
     /// Steps from which to which nothing passes.
     cuts: Vec<(u64, u64)>,
     message: StatesMessage,
+    /// What the other machine has just answered.
+    results: Vec<PolicyCommand>,
     /// Results under way with their step of arrival.
     under_way: VecDeque<(u64, PolicyCommand)>,
 }
@@ -178,6 +185,7 @@ impl SimulatedOffboard {
             wait_ticks: plan.wait_ticks,
             cuts,
             message: StatesMessage::default(),
+            results: Vec::with_capacity(MAX_AHEAD),
             under_way: VecDeque::new(),
         }
     }
@@ -193,11 +201,12 @@ impl SimulatedOffboard {
     pub fn exchange(&mut self, state: &RobotState, clock: Option<f64>, remote: &mut Remote) {
         let step = state.header.step;
         self.message.push(state, clock);
-        if self.passes(Way::Out, step)
-            && let Some(frame) = answer(&mut self.policy, &self.message)
-            && self.passes(Way::Back, step + self.delay_ticks)
-        {
-            self.under_way.push_back((step + 2 * self.delay_ticks, frame));
+        if self.passes(Way::Out, step) {
+            answer(&mut self.policy, &self.message, &mut self.results);
+            if self.passes(Way::Back, step + self.delay_ticks) {
+                let arrival = step + 2 * self.delay_ticks;
+                self.under_way.extend(self.results.drain(..).map(|frame| (arrival, frame)));
+            }
         }
         while self.under_way.front().is_some_and(|(at, _)| *at <= step + self.wait_ticks) {
             let Some((arrival, frame)) = self.under_way.pop_front() else { break };
@@ -239,7 +248,7 @@ mod tests {
     fn the_newest_states_travel_oldest_first_and_as_many_as_fit() {
         assert_eq!(steps(&bytes(0..6, 12)), [(2, Some(2.0)), (3, None), (4, Some(4.0)), (5, None)]);
         let large = bytes(0..6, 64);
-        assert!(large.len() <= MAX_STATES_MESSAGE);
+        assert!(large.len() <= MAX_OFFBOARD_MESSAGE);
         assert_eq!(steps(&large), [(3, None), (4, Some(4.0)), (5, None)]);
     }
 

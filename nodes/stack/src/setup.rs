@@ -1,9 +1,9 @@
 //! One robot, one scenario, and the cores that belong to them, built the same way in every composition.
 use sinew_bridge::{Bridge, BridgeConfig};
-use sinew_control::{Control, ControlConfig, Degrade, Fallback, MotionSource, OnMiss, PolicyTiming};
+use sinew_control::{Control, ControlConfig, Degrade, MotionSource, OnMiss, PolicyTiming};
 use sinew_inference::{Model, Source as ModelSource, manifest};
 use sinew_policy::{Policy, PolicyConfig, Remote, RemoteConfig, SlotConfig};
-use sinew_robot::Robot;
+use sinew_robot::{OnLoss, Robot};
 use sinew_twin::{Twin, TwinConfig};
 use sinew_wire::{Source, robot_id};
 use std::sync::Arc;
@@ -103,9 +103,9 @@ fn degrade(model: &Model) -> Degrade {
             manifest::OnMiss::Fault => OnMiss::Fault,
         },
         misses_max: model.manifest.runtime.misses_max,
-        fallback: match model.manifest.safety.fallback {
-            manifest::Fallback::Stand => Fallback::Stand,
-            manifest::Fallback::Damp => Fallback::Damp,
+        on_loss: match model.manifest.safety.fallback {
+            manifest::Fallback::Stand => OnLoss::Stand,
+            manifest::Fallback::Damp => OnLoss::Damping,
         },
     }
 }

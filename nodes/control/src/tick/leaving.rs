@@ -6,7 +6,6 @@ use sinew_robot::OnLoss;
 use sinew_wire::{ActuatorState, RobotMode, StepTime};
 
 use super::Control;
-use crate::degrade::Fallback;
 
 /// A policy that is being stopped, and what follows.
 #[derive(Clone, Copy, Debug)]
@@ -53,7 +52,7 @@ impl Control {
     /// policy itself declares that.
     pub(super) fn damp_if_policy_is_lost(&mut self, state: &ActuatorState) {
         let lost = self.faults.contains(Fault::PolicyLost) || self.faults.contains(Fault::PolicyFault);
-        let damps = self.config.on_policy_loss == OnLoss::Damping || self.slots.fallback() == Fallback::Damp;
+        let damps = [self.config.on_policy_loss, self.slots.on_loss()].contains(&OnLoss::Damping);
         if self.mode == RobotMode::Policy && damps && lost {
             self.event(RobotEvent::Damping, state);
         }

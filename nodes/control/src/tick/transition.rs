@@ -1,7 +1,7 @@
 //! From one state of the robot to the next: the conditions, the table, and what entering a state brings.
 use sinew_estimator::Status;
 use sinew_guard::{Guards, Outcome, RobotEvent, next_robot};
-use sinew_wire::{ActuatorState, LeaseRefusal, RobotMode};
+use sinew_wire::{ActuatorState, JointCommand, JointMode, LeaseRefusal, RobotMode};
 
 use super::Control;
 use crate::arming::{Arming, Want};
@@ -61,12 +61,27 @@ impl Control {
         self.arbiter.holder().is_some() && self.reset_step1 == Some(self.arbiter.epoch())
     }
 
+    /// Every joint that the policy pulls to a position is near it; one that it leaves alone or damps has none.
     fn first_action_is_near(&self, state: &ActuatorState) -> bool {
         let targets = self.slots.targets();
         targets.len() == state.joints.len()
             && targets
                 .iter()
                 .zip(&state.joints)
+                .filter(|(target, _)| pulls(target))
                 .all(|(target, joint)| (target.q_rad - joint.q_rad).abs() <= self.config.first_action_max_rad)
+    }
+}
+
+/// True when the command says where the joint goes.
+fn pulls(command: &JointCommand) -> bool {
+    match command.mode() {
+        JointMode::Impedance => command.kp > 0.0,
+        JointMode::Position => true,
+        JointMode::Disabled
+        | JointMode::Damping
+        | JointMode::Velocity
+        | JointMode::Torque
+        | JointMode::Brake => false,
     }
 }

@@ -65,13 +65,14 @@ impl Control {
                 self.event(RobotEvent::LieDownDone, state);
             }
             RobotMode::Stand if self.active_policy.is_some() => self.watch_shadow(state, news),
-            RobotMode::Policy => {
-                if self.arbiter.holder().is_none() {
-                    self.leave_policy(RobotEvent::LeaseLost, state, now);
-                } else if self.arbiter.wants_safe_posture(now) {
-                    self.leave_policy(RobotEvent::Stand, state, now);
-                }
-            }
+            // A silent operator's policy has had no velocity since the ladder's ramp; a released lease's gets none from
+            // now on. The safe posture waits for neither.
+            RobotMode::Policy => match (self.arbiter.holder(), self.arbiter.wants_safe_posture(now)) {
+                (None, true) => self.event(RobotEvent::LeaseLost, state),
+                (Some(_), true) => self.event(RobotEvent::Stand, state),
+                (None, false) => self.leave_policy(RobotEvent::LeaseLost, state, now),
+                (Some(_), false) => {}
+            },
             _ => {}
         }
         if self.stopping {

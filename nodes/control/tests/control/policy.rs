@@ -1,6 +1,7 @@
 //! A policy begins where the joints are, and ends in Stand.
-use sinew_control::{Degrade, Fallback, OnMiss};
+use sinew_control::{Degrade, OnMiss};
 use sinew_guard::Fault;
+use sinew_robot::OnLoss;
 use sinew_wire::{JointCommand, LeaseRefusal, NO_POLICY, Request, RobotMode};
 
 use crate::rig::{Rig, standing};
@@ -42,6 +43,32 @@ fn a_first_action_far_away_is_not_followed() {
     let rig = refused(far);
     assert_eq!(rig.seen.body.lease_refusal, LeaseRefusal::Guard as u8);
     assert!(rig.command.joints.iter().all(|j| (j.kp - 60.0).abs() < 1e-3));
+}
+
+/// Pulls the hips to where they are, and says of the others, far from 0 rad, nothing about a position.
+fn hips_alone(step: u64, stand: &[f64], other: JointCommand) -> Option<Vec<JointCommand>> {
+    let mut joints = standing(step, stand)?;
+    joints.iter_mut().enumerate().filter(|(i, _)| i % 3 != 0).for_each(|(_, joint)| *joint = other);
+    Some(joints)
+}
+
+#[test]
+fn only_joints_that_the_policy_pulls_to_a_position_have_to_be_near_it() {
+    let thoughts: [crate::rig::Thought; 3] = [
+        |step, stand| hips_alone(step, stand, JointCommand::default()),
+        |step, stand| hips_alone(step, stand, JointCommand::damping(3.0)),
+        |step, stand| hips_alone(step, stand, JointCommand::impedance(0.0, 0.0, 0.0, 0.0, 3.0)),
+    ];
+    for thought in thoughts {
+        let rig = Rig::policy_of(thought);
+        assert_eq!((rig.mode(), rig.seen.body.active_policy), (RobotMode::Policy, 0));
+    }
+    // The least stiffness pulls, and one joint of it is enough.
+    refused(|step, stand| {
+        let mut joints = hips_alone(step, stand, JointCommand::default())?;
+        joints[1] = JointCommand::impedance(stand[1] as f32 + 0.9, 0.0, 0.0, 0.1, 3.0);
+        Some(joints)
+    });
 }
 
 #[test]
@@ -195,16 +222,16 @@ fn silence(degrade: Degrade) -> (usize, Rig) {
 
 #[test]
 fn misses_lead_where_the_policy_declares() {
-    for (misses_max, on_miss, fallback, ticks, mode, fault) in [
-        (1, OnMiss::Hold, Fallback::Stand, 1..=13, RobotMode::Stand, Fault::PolicyLost),
-        (2, OnMiss::Hold, Fallback::Stand, 11..=23, RobotMode::Stand, Fault::PolicyLost),
-        (2, OnMiss::Hold, Fallback::Damp, 11..=23, RobotMode::Damping, Fault::PolicyLost),
-        (5, OnMiss::Damp, Fallback::Stand, 41..=53, RobotMode::Stand, Fault::PolicyLost),
-        (10, OnMiss::Hold, Fallback::Stand, 91..=103, RobotMode::Stand, Fault::PolicyLost),
-        (5, OnMiss::Fault, Fallback::Stand, 1..=13, RobotMode::Stand, Fault::PolicyFault),
-        (5, OnMiss::Fault, Fallback::Damp, 1..=13, RobotMode::Damping, Fault::PolicyFault),
+    for (misses_max, on_miss, on_loss, ticks, mode, fault) in [
+        (1, OnMiss::Hold, OnLoss::Stand, 1..=13, RobotMode::Stand, Fault::PolicyLost),
+        (2, OnMiss::Hold, OnLoss::Stand, 11..=23, RobotMode::Stand, Fault::PolicyLost),
+        (2, OnMiss::Hold, OnLoss::Damping, 11..=23, RobotMode::Damping, Fault::PolicyLost),
+        (5, OnMiss::Damp, OnLoss::Stand, 41..=53, RobotMode::Stand, Fault::PolicyLost),
+        (10, OnMiss::Hold, OnLoss::Stand, 91..=103, RobotMode::Stand, Fault::PolicyLost),
+        (5, OnMiss::Fault, OnLoss::Stand, 1..=13, RobotMode::Stand, Fault::PolicyFault),
+        (5, OnMiss::Fault, OnLoss::Damping, 1..=13, RobotMode::Damping, Fault::PolicyFault),
     ] {
-        let degrade = Degrade { on_miss, misses_max, fallback };
+        let degrade = Degrade { on_miss, misses_max, on_loss };
         let (after, rig) = silence(degrade);
         assert!(ticks.contains(&after), "{degrade:?}: {after}");
         assert_eq!(rig.mode(), mode, "{degrade:?}");
@@ -214,8 +241,8 @@ fn misses_lead_where_the_policy_declares() {
 
 #[test]
 fn a_policy_that_fails_is_followed_by_what_it_declares() {
-    for (fallback, mode) in [(Fallback::Stand, RobotMode::Stand), (Fallback::Damp, RobotMode::Damping)] {
-        let mut rig = Rig::policy_declaring(Degrade { fallback, ..Degrade::default() });
+    for (on_loss, mode) in [(OnLoss::Stand, RobotMode::Stand), (OnLoss::Damping, RobotMode::Damping)] {
+        let mut rig = Rig::policy_declaring(Degrade { on_loss, ..Degrade::default() });
         rig.ticks(100);
         rig.thought = Some(no_number);
         rig.ticks(20);
@@ -247,6 +274,38 @@ fn a_damped_miss_takes_the_stiffness_and_the_next_output_brings_it_back_without_
         last.clone_from(&rig.command.joints);
     }
     assert!((80..=120).contains(&damped), "{damped}");
+}
+
+/// Its first run alone.
+fn once(step: u64, stand: &[f64]) -> Option<Vec<JointCommand>> {
+    FIRST.with(|first| {
+        let first_step = first.get().unwrap_or(step);
+        first.set(Some(first_step));
+        if step == first_step { standing(step, stand) } else { None }
+    })
+}
+
+thread_local! {
+    static FIRST: std::cell::Cell<Option<u64>> = const { std::cell::Cell::new(None) };
+}
+
+#[test]
+fn a_miss_in_the_first_quarter_of_a_second_is_damped_in_its_very_tick() {
+    let mut rig = Rig::declaring(Degrade { on_miss: OnMiss::Damp, misses_max: 5, ..Degrade::default() })
+        .into_policy(once);
+    let misses = rig.seen.body.policy_misses;
+    let (mut stiff, mut damped) = (0, 0);
+    for _ in 0..30 {
+        rig.tick();
+        assert_eq!(rig.mode(), RobotMode::Policy);
+        let missed = rig.seen.body.policy_misses > misses;
+        for joint in &rig.command.joints {
+            assert_eq!(joint.kp == 0.0, missed);
+            assert!(!missed || joint.tau_nm == 0.0);
+        }
+        *(if missed { &mut damped } else { &mut stiff }) += 1;
+    }
+    assert!(stiff > 5 && damped > 15, "{stiff} {damped}");
 }
 
 /// Leaves a thigh and a calf alone.
@@ -284,7 +343,7 @@ fn joints_that_a_policy_leaves_alone_stay_where_they_are_through_damped_misses()
     assert!(damped > 100 && stiff > 100, "both happen: {damped} {stiff}");
 }
 
-fn policy_with(change: fn(&mut sinew_control::ControlConfig)) -> Rig {
+fn policy_with(change: impl Fn(&mut sinew_control::ControlConfig)) -> Rig {
     let mut rig = Rig::new();
     let mut config = crate::rig::config(&rig.robot);
     change(&mut config);
@@ -346,14 +405,41 @@ fn a_policy_on_its_way_out_can_be_kept_and_damping_does_not_wait() {
 }
 
 #[test]
-fn a_lost_lease_lets_it_stop_first_and_a_lost_policy_does_not() {
-    let mut rig = policy_with(stops_first);
-    rig.request(Request::Release, 0);
-    rig.ticks(400);
-    assert_eq!((rig.mode(), rig.seen.body.command), (RobotMode::Policy, [0.0; 3]));
-    rig.ticks(120);
-    assert_eq!(rig.mode(), RobotMode::Stand);
+fn a_lost_lease_lets_it_stop_first_while_the_operator_ladder_allows() {
+    // Ticks after the last word in which the policy still moves the robot; the ladder's safe posture comes at 1 s.
+    for (stop_first_s, last) in [(0.5, 249), (1.0, 499), (1.2, 500), (5.0, 500)] {
+        let mut rig = policy_with(|config| config.stop_first_s = stop_first_s);
+        rig.request(Request::Release, 0);
+        for tick in 1..=last {
+            rig.tick();
+            assert_eq!(rig.mode(), RobotMode::Policy, "tick {tick}");
+            assert!(tick < 40 || rig.seen.body.command == [0.0; 3], "tick {tick}");
+        }
+        rig.tick();
+        assert_eq!(rig.mode(), RobotMode::Stand, "tick {}", last + 1);
+    }
+}
 
+#[test]
+fn a_silent_operator_leads_to_stand_after_a_second_however_long_it_would_stop() {
+    // Also where it was on its way out already.
+    for (stop_first_s, last_word) in
+        [(0.0, Request::None), (1.2, Request::None), (5.0, Request::None), (5.0, Request::Stand)]
+    {
+        let mut rig = policy_with(|config| config.stop_first_s = stop_first_s);
+        rig.request(last_word, 0);
+        rig.operator_alive = false;
+        for tick in 1..=500 {
+            rig.tick();
+            assert_eq!(rig.mode(), RobotMode::Policy, "tick {tick}");
+        }
+        rig.tick();
+        assert_eq!(rig.mode(), RobotMode::Stand, "{stop_first_s} {last_word}: 1.002 s after the last word");
+    }
+}
+
+#[test]
+fn a_lost_policy_is_not_asked_to_stop() {
     let mut rig = policy_with(stops_first);
     rig.request(Request::Stand, 0);
     rig.thought = Some(silent);
@@ -365,7 +451,7 @@ fn a_lost_lease_lets_it_stop_first_and_a_lost_policy_does_not() {
 #[test]
 fn where_stand_cannot_catch_the_robot_a_lost_policy_is_damped() {
     for thought in [silent as crate::rig::Thought, no_number] {
-        let mut rig = policy_with(|config| config.on_policy_loss = sinew_robot::OnLoss::Damping);
+        let mut rig = policy_with(|config| config.on_policy_loss = OnLoss::Damping);
         rig.thought = Some(thought);
         while rig.mode() == RobotMode::Policy {
             rig.tick();

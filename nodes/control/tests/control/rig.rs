@@ -269,7 +269,7 @@ impl Rig {
         Self::declaring(degrade).into_policy(standing)
     }
 
-    fn into_policy(self, thought: Thought) -> Self {
+    pub fn into_policy(self, thought: Thought) -> Self {
         let mut rig = self.into_stand();
         rig.thought = Some(thought);
         rig.request(Request::Policy, 0);

@@ -1,12 +1,13 @@
 //! `sinew policy --connect`: the policy of a robot that is elsewhere, met at a Zenoh router.
 use anyhow::{Context, Result};
 use sinew_inference::{Directory, Model};
+use sinew_policy::remote::MAX_AHEAD;
 use sinew_policy::{Policy, PolicyCounters, RunTime};
 use sinew_robot::Robot;
 use sinew_rt::clock;
 use sinew_runner::StopSignals;
-use sinew_stack::{Setup, StatesMessage, answer};
-use sinew_wire::{MAX_FRAME, PolicyFlags, Source};
+use sinew_stack::{MAX_OFFBOARD_MESSAGE, Setup, StatesMessage, answer, encode_results};
+use sinew_wire::{PolicyFlags, Source};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -36,7 +37,8 @@ pub fn run(args: &cli::Policy, endpoint: &str) -> Result<ExitCode> {
     let (mut messages, mut malformed, mut answered) = (0_u64, 0_u64, 0_u64);
     let mut seq = 0_u32;
     let boot = boot_id();
-    let mut buffer = [0; MAX_FRAME];
+    let mut frames = Vec::with_capacity(MAX_AHEAD);
+    let mut buffer = Vec::with_capacity(MAX_OFFBOARD_MESSAGE);
     while signals.next(Duration::ZERO)?.is_none() {
         let Some(bytes) = states.recv(Some(clock::deadline_in(Duration::from_millis(100)))) else { continue };
         messages += 1;
@@ -45,16 +47,21 @@ pub fn run(args: &cli::Policy, endpoint: &str) -> Result<ExitCode> {
             continue;
         };
         let began = clock::now();
-        let Some(mut frame) = answer(&mut policy, &message) else { continue };
-        frame.body.run_us = (clock::now().since_ns(began) / 1000) as u32;
-        if deadline.judge(RunTime::Took(frame.body.run_us)) {
-            frame.body.flags |= PolicyFlags::DEADLINE_MISSED;
+        answer(&mut policy, &message, &mut frames);
+        if frames.is_empty() {
+            continue;
         }
-        seq = seq.wrapping_add(1);
-        (frame.header.seq, frame.header.boot_id, frame.header.source) = (seq, boot, Source::POLICY.0);
+        let run_us = (clock::now().since_ns(began) / 1000) as u32;
+        let missed = deadline.judge(RunTime::Took(run_us));
+        for frame in &mut frames {
+            seq = seq.wrapping_add(1);
+            (frame.header.seq, frame.header.boot_id, frame.header.source) = (seq, boot, Source::POLICY.0);
+            frame.body.run_us = run_us;
+            frame.body.flags |= if missed { PolicyFlags::DEADLINE_MISSED } else { 0 };
+        }
         answered += 1;
         // A router that is away loses results; the robot goes on with its fallback.
-        results.put(frame.encode(&mut buffer)?).wait().ok();
+        encode_results(&frames, &mut buffer, |message| drop(results.put(message).wait()));
     }
     let PolicyCounters { runs, resets, .. } = policy.counters();
     let report = serde_json::json!({

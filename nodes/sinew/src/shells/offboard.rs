@@ -1,11 +1,12 @@
 //! The way to a policy on another machine, through a Zenoh router: states out, results back, nothing ever waited for.
 use anyhow::{Context, Result, anyhow};
 use sinew_inference::{Directory, Model};
+use sinew_policy::remote::MAX_AHEAD;
 use sinew_policy::{RemoteConfig, Slot};
 use sinew_rt::clock;
 use sinew_rt::frame_queue::{FrameQueue, FrameSink, frame_queue};
 use sinew_rt::histogram::Histogram;
-use sinew_stack::{MAX_STATES_MESSAGE, PolicyHost, StatesMessage};
+use sinew_stack::{MAX_OFFBOARD_MESSAGE, PolicyHost, StatesMessage, decode_results};
 use sinew_wire::{PolicyCommand, RobotState, WatchTime};
 use std::collections::VecDeque;
 use zenoh::Wait;
@@ -74,7 +75,7 @@ pub fn publisher(session: &zenoh::Session, key: String) -> Result<zenoh::pubsub:
 /// # Errors
 /// When the session is closed.
 pub fn subscribe(session: &zenoh::Session, key: String) -> Result<(FrameQueue, Subscriber<()>)> {
-    let (sink, queue): (FrameSink, FrameQueue) = frame_queue(keys::DEPTH, MAX_STATES_MESSAGE)?;
+    let (sink, queue): (FrameSink, FrameQueue) = frame_queue(keys::DEPTH, MAX_OFFBOARD_MESSAGE)?;
     let subscriber = session
         .declare_subscriber(key)
         .callback(move |sample| sink.push(&sample.payload().to_bytes()))
@@ -88,6 +89,8 @@ pub struct OffboardLink {
     /// Declared last, so that what hangs on it goes first.
     states: zenoh::pubsub::Publisher<'static>,
     results: FrameQueue,
+    /// Of one message.
+    heard: Vec<PolicyCommand>,
     _subscriber: Subscriber<()>,
     _session: zenoh::Session,
     message: StatesMessage,
@@ -140,10 +143,11 @@ impl OffboardLink {
         Ok(Some(Self {
             states: publisher(&session, states_key(robot))?,
             results,
+            heard: Vec::with_capacity(MAX_AHEAD),
             _subscriber: subscriber,
             _session: session,
             message: StatesMessage::default(),
-            bytes: Vec::with_capacity(MAX_STATES_MESSAGE),
+            bytes: Vec::with_capacity(MAX_OFFBOARD_MESSAGE),
             wait_ticks,
             sent: VecDeque::with_capacity(REMEMBERED + 1),
             round_trip: Histogram::default(),
@@ -177,16 +181,20 @@ impl OffboardLink {
     /// Gives the slot what has come; control is at `step`.
     pub fn receive(&mut self, step: u64, slot: &mut Slot) {
         while let Some(bytes) = self.results.try_recv() {
-            let Ok(frame) = PolicyCommand::decode(bytes) else {
+            if decode_results(bytes, &mut self.heard).is_err() {
                 self.malformed += 1;
                 continue;
-            };
-            if let Some((_, at)) = self.sent.iter().find(|(sent, _)| *sent == frame.header.step) {
+            }
+            // What a chunk has for later came the same way.
+            let answered = self.heard.iter().find(|frame| frame.body.ahead_us == 0).map(|f| f.header.step);
+            if let Some((_, at)) = self.sent.iter().find(|(sent, _)| Some(*sent) == answered) {
                 self.round_trip.record(clock::now().since_ns(*at));
             }
             if let Some(remote) = slot.remote_mut() {
-                // What is refused is counted where it is refused.
-                remote.hear(&frame, step).ok();
+                for frame in &self.heard {
+                    // What is refused is counted where it is refused.
+                    remote.hear(frame, step).ok();
+                }
             }
         }
     }
