@@ -13,7 +13,7 @@ mod golden;
 use anyhow::{Context, Result, bail};
 use serde_json::json;
 use sinew_inference::import::{
-    self, Draft, Folder, ImportError, Kind, Missing, Overrides, Plan, RobotFacts, Written,
+    self, Assumed, Draft, Folder, ImportError, Kind, Missing, Overrides, Plan, RobotFacts, Written,
 };
 use sinew_inference::{Directory, Model, NativeEngine, sha256_hex};
 use sinew_robot::Robot;
@@ -171,12 +171,31 @@ fn refused(args: &ModelImport, draft: Option<&Draft>, missing: &[Missing]) -> Ex
     if args.json {
         let list: Vec<_> =
             missing.iter().map(|m| json!({ "what": m.what, "why": m.why, "supply": m.supply })).collect();
-        println!("{}", json!({ "imported": false, "kind": kind, "missing": list }));
+        let assumed = draft.map(assumed_json);
+        println!("{}", json!({ "imported": false, "kind": kind, "missing": list, "assumed": assumed }));
     } else {
         println!("{}: not imported", args.folder.display());
         println!("{}", ImportError::Unknown(missing.to_vec()));
+        print!("{}", assumed_text(&draft.map(Draft::assumptions).unwrap_or_default()));
     }
     ExitCode::FAILURE
+}
+
+/// What was taken without being said, with what replaces it.
+fn assumed_text(assumed: &[Assumed]) -> String {
+    if assumed.is_empty() {
+        return String::new();
+    }
+    let mut text = "assumed, because no file of the source says it; look at each:\n".to_owned();
+    for Assumed { what, value, why, supply } in assumed {
+        text.push_str(&format!("  {what} = {value}: {why}\n    replace it: {supply}\n"));
+    }
+    text
+}
+
+fn assumed_json(draft: &Draft) -> serde_json::Value {
+    let one = |a: &Assumed| json!({ "what": a.what, "value": a.value, "why": a.why, "supply": a.supply });
+    draft.assumptions().iter().map(one).collect()
 }
 
 fn report(args: &ModelImport, draft: &Draft, manifest: &Path, outcome: &Outcome, installed: &[PathBuf]) {
@@ -190,12 +209,14 @@ fn report(args: &ModelImport, draft: &Draft, manifest: &Path, outcome: &Outcome,
                 "manifest": manifest,
                 "files": files,
                 "engines": outcome.engines,
+                "assumed": assumed_json(draft),
                 "report": outcome.golden.as_ref().unwrap_or_else(|reason| reason),
             })
         );
         return;
     }
     println!("{} ({}) -> {}", args.folder.display(), draft.kind.name(), manifest.display());
+    print!("{}", assumed_text(&draft.assumptions()));
     match &outcome.golden {
         Ok(report) => print!("{report}"),
         Err(reason) => {
@@ -313,7 +334,7 @@ impl Golden {
 mod tests {
     #![allow(clippy::unwrap_used)] // a failing set-up is a failing test
     use super::*;
-    use sinew_inference::import::{Fact, GraphFiles};
+    use sinew_inference::import::{DraftRuntime, Fact, GraphFiles};
 
     fn draft(kp: &[f64]) -> Draft {
         let known = |values: &[f64]| Fact::known(values.to_vec(), "test");
@@ -325,6 +346,7 @@ mod tests {
             default_pos_rad: known(&[0.0, 0.0]),
             kp: known(kp),
             kd: known(&[1.0, 2.0]),
+            runtime: runtime(),
             unlike_gains: false,
             command_range: None,
             inputs: Vec::new(),
@@ -332,6 +354,17 @@ mod tests {
             states: Vec::new(),
             outputs: Vec::new(),
             notes: Vec::new(),
+        }
+    }
+
+    fn runtime() -> DraftRuntime {
+        DraftRuntime {
+            deadline_ms: Fact::known(4.0, "test"),
+            latency_ticks: Fact::known(2, "test"),
+            on_miss: Fact::known("hold", "test"),
+            misses_max: Fact::known(2, "test"),
+            fallback: Fact::known("stand", "test"),
+            max_action_jump_rad: Fact::known(None, "test"),
         }
     }
 

@@ -8,6 +8,7 @@ use super::super::fact::Fact;
 use super::super::folder::Folder;
 use super::super::graph_file::GraphFile;
 use super::super::overrides::Overrides;
+use super::super::runtime::state_gap;
 use super::super::tree::{At, Value};
 
 pub(super) const TENSOR_KEYS: [&str; 8] =
@@ -301,6 +302,7 @@ pub(super) fn state(
     input: &str,
     inputs: &[Tensor<'_>],
     from: &str,
+    overrides: &Overrides,
 ) -> Result<DraftState, ImportError> {
     let tensor = inputs.iter().find(|t| t.name == input);
     let (shape, dtype) = tensor.map_or((Vec::new(), "f32"), |t| (t.shape.clone(), t.dtype));
@@ -330,6 +332,7 @@ pub(super) fn state(
         shape,
         dtype,
         init,
+        gap_ms: state_gap(overrides)?,
         from: from.to_owned(),
     })
 }
