@@ -310,8 +310,16 @@ impl Golden {
         ];
         for (what, ours, theirs) in lists {
             let (Some(ours), Some(theirs)) = (ours, theirs) else { continue };
+            if ours.len() != joints.len() || theirs.len() != joints.len() {
+                bail!(
+                    "two readers of the source disagree on {what}: {} values here, {} there, for {} joints; is a list cut?",
+                    ours.len(),
+                    theirs.len(),
+                    joints.len()
+                );
+            }
             for ((joint, ours), theirs) in joints.iter().zip(ours).zip(theirs) {
-                if (ours - theirs).abs() > 1e-6 * ours.abs().max(1.0) {
+                if !same(*ours, *theirs) {
                     bail!(
                         "two readers of the source disagree on {what} of joint `{joint}`: {ours} here, {theirs} there; is a list in another order?"
                     );
@@ -319,7 +327,7 @@ impl Golden {
             }
         }
         match draft.rate_hz.value() {
-            Some(rate) if (rate - self.rate_hz).abs() > 1e-6 => {
+            Some(rate) if !same(*rate, self.rate_hz) => {
                 bail!(
                     "two readers of the source disagree on the rate: {rate} Hz here, {} Hz there",
                     self.rate_hz
@@ -328,6 +336,11 @@ impl Golden {
             _ => Ok(()),
         }
     }
+}
+
+/// Equal but for the last digits; what is no number is equal to nothing.
+fn same(ours: f64, theirs: f64) -> bool {
+    ours.is_finite() && (ours - theirs).abs() <= 1e-6 * ours.abs().max(1.0)
 }
 
 #[cfg(test)]
@@ -388,5 +401,22 @@ mod tests {
         assert!(other.agrees_with(&draft(&[20.0, 40.0])).unwrap_err().to_string().contains("rate"));
         let swapped = Golden { joints: vec!["knee".into(), "hip".into()], ..golden() };
         assert!(swapped.agrees_with(&draft(&[20.0, 40.0])).unwrap_err().to_string().contains("joints"));
+    }
+
+    #[test]
+    fn what_is_no_number_agrees_with_nothing() {
+        let refused = |golden: Golden, kp: &[f64]| golden.agrees_with(&draft(kp)).unwrap_err().to_string();
+        let error = refused(Golden { kp: vec![20.0, f64::NAN], ..golden() }, &[20.0, 40.0]);
+        assert!(error.contains("kp of joint `knee`: 40 here, NaN there"), "{error}");
+        let error = refused(golden(), &[f64::NAN, 40.0]);
+        assert!(error.contains("kp of joint `hip`: NaN here, 20 there"), "{error}");
+        let error = refused(Golden { default_pos: Some(vec![f64::NAN, 0.0]), ..golden() }, &[20.0, 40.0]);
+        assert!(error.contains("default_pos of joint `hip`"), "{error}");
+        let error = refused(Golden { rate_hz: f64::NAN, ..golden() }, &[20.0, 40.0]);
+        assert!(error.contains("rate"), "{error}");
+        let error = refused(golden(), &[f64::INFINITY, 40.0]);
+        assert!(error.contains("kp of joint `hip`"), "{error}");
+        let error = refused(Golden { kp: vec![20.0], ..golden() }, &[20.0, 40.0]);
+        assert!(error.contains("kp: 2 values here, 1 there, for 2 joints"), "{error}");
     }
 }
