@@ -1,5 +1,8 @@
 //! The YAML of a bundle: its tensors, its graph file, and the edges between them.
 
+use sha2::Digest;
+
+use crate::model::{hex, sha256_hex};
 use crate::stats::Stats;
 
 use super::super::draft::DraftState;
@@ -143,15 +146,22 @@ pub(super) fn graph(
     }
     let path = parameters.required("model_path", "the model's file")?;
     let graph = GraphFile::find(folder, Some(&Folder::beside(file, path.text()?)), overrides)?;
-    if let Some(sum) = parameters.get("sha256sum") {
-        let found = crate::model::sha256_hex(&folder.read(&graph.files.file)?);
-        let expected = sum.text()?.to_ascii_lowercase();
-        if found != expected {
-            let hint = "the model was changed after the export; copy both files again";
-            return Err(sum.error(format!("a model whose SHA-256 is {found}"), expected, hint));
-        }
-    }
+    let model = folder.read(&graph.files.file)?;
+    let md5 = |bytes: &[u8]| hex(&md5::Md5::digest(bytes));
+    unchanged(parameters, "sha256sum", "SHA-256", &sha256_hex(&model))?;
+    unchanged(parameters, "md5sum", "MD5", &md5(&model))?;
     Ok(graph)
+}
+
+/// The sum under `key`, where the bundle has one, is the model's own.
+fn unchanged(parameters: &At<'_>, key: &str, sum: &str, found: &str) -> Result<(), ImportError> {
+    let Some(at) = parameters.get(key) else { return Ok(()) };
+    let expected = at.text()?.to_ascii_lowercase();
+    if found == expected {
+        return Ok(());
+    }
+    let hint = "the model was changed after the export; copy both files again";
+    Err(at.error(format!("a model whose {sum} is {found}"), expected, hint))
 }
 
 /// YAML and graph name the same tensors with the same shapes and types.
