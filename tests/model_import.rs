@@ -60,7 +60,9 @@ fn imported_and_run(name: &str, scenario: &str) -> Value {
     let output = import(&fixture(name), &models, &said(name));
     assert!(output.status.success(), "{name}:\n{}", text(&output));
     let said = text(&output);
-    for part in ["golden run, native", "golden run, onnxruntime", "passed"] {
+    let assumed = "runtime.deadline_ms = 4: a longer run is a miss";
+    for part in ["golden run, native", "golden run, onnxruntime", "passed", assumed, "--set safety.fallback="]
+    {
         assert!(said.contains(part), "{name}: {part} in\n{said}");
     }
     assert!(left_in(&models).iter().all(|f| !f.file_name().unwrap().to_string_lossy().starts_with('.')));
@@ -120,6 +122,11 @@ fn what_is_not_known_is_listed_and_nothing_is_written() {
     let missing: Vec<&str> =
         result["missing"].as_array().unwrap().iter().map(|m| m["what"].as_str().unwrap()).collect();
     assert_eq!(missing, ["joints.kp", "joints.kd", "term observation.state positions scale"]);
+    let assumed: Vec<&str> =
+        result["assumed"].as_array().unwrap().iter().map(|m| m["what"].as_str().unwrap()).collect();
+    for what in ["runtime.deadline_ms", "runtime.latency_ticks", "output action chunk.interp"] {
+        assert!(assumed.contains(&what), "{what} in {assumed:?}");
+    }
     assert!(
         result["missing"].as_array().unwrap().iter().all(|m| m["supply"].as_str().unwrap().contains("--set"))
     );

@@ -5,7 +5,7 @@ mod support;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::time::Duration;
-use support::{Robot, free_port, json};
+use support::{Robot, free_port, json, sinew};
 
 #[test]
 fn until_stand() {
@@ -70,6 +70,22 @@ fn explain_names_what_the_running_robot_says() {
         let (unit, knee) = of("state/joint/position", "FR_calf");
         assert!(unit == "rad" && knee.abs() < 0.5, "{explained}");
         assert!(rows.iter().all(|r| r["value"].as_f64().is_some_and(f64::is_finite)));
+        assert!(rows.iter().all(|r| r["measured"].as_f64().is_some_and(f64::is_finite)));
+        assert_eq!(explained["live"].is_null(), !arguments.contains(&live.as_str()), "{explained}");
     }
+    // It stands, so its policy is not active; what a policy remembers is said to be the copy's own.
+    let explained = json(&["model", "explain", model, "--json", &live]);
+    let heard = &explained["live"];
+    assert_eq!((&heard["policy"], &heard["active"]), (&0.into(), &false.into()), "{explained}");
+    assert!(heard["runs"].as_u64().unwrap() > 50, "{explained}");
+    let memory = heard["memory"].as_array().unwrap();
+    assert!(memory.iter().any(|m| m["term"] == "feedback/action"), "{explained}");
+    assert!(memory.iter().all(|m| m["as_in_the_running_policy"] == false), "{explained}");
+    // Values of another model's tensors would mean nothing.
+    let other = model.replace("/quad/", "/quad_velocity/").replace("quad_walk", "quad_velocity_walk");
+    let refused = sinew().args(["model", "explain", &other, &live]).output().unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && refused.stdout.is_empty(), "{said}");
+    assert!(said.contains("runs another model") && said.contains("sinew policy swap"), "{said}");
     assert!(robot.stop().success());
 }

@@ -6,13 +6,14 @@
 //! What the numbers *mean* (joints, history, phase) is written in the manifest and carried out by the policy.
 //!
 //! May be touched: operators (`native/`), manifest keys (`manifest/`, with a schema number), golden format.
-//! This room opens no library, keeps no clock and reads files only through a `Source`, before the robot runs.
+//! This room opens no library, keeps no clock and reads files only through a `Source`, or to hash a `Library`, before the robot runs.
 //! Invariant: a model whose every tensor, dimension, joint list and hash is not accounted for does not load.
 
 pub mod conformance;
 pub mod engine;
 pub mod golden;
 pub mod import;
+pub mod library;
 pub mod manifest;
 pub mod model;
 pub mod native;
@@ -23,6 +24,7 @@ mod tensors;
 
 pub use engine::{ElementType, Engine, EngineIo, RunError, TensorInfo, check_values};
 pub use golden::{Golden, GoldenError, Tolerance};
+pub use library::{Library, LibraryError};
 pub use manifest::{Manifest, ManifestError};
 pub use model::{LoadError, Model, sha256_hex};
 pub use native::{CompileError, Kernels, NativeEngine};

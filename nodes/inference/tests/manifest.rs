@@ -49,6 +49,7 @@ profiles = { obs = { min = [1, 9], opt = [1, 9], max = [1, 9] } }
 [[runtime.plugin]]
 name = "MusaEP"
 library = "libonnxruntime_providers_musa.so"
+sha256 = "6666666666666666666666666666666666666666666666666666666666666666"
 [safety]
 nan = "fault"
 max_action_jump = 0.6
@@ -164,6 +165,8 @@ fn every_key_is_read() {
     let extra: Vec<_> = placement.extra.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
     assert_eq!(extra, [("cuda.cudnn_conv_algo_search", "HEURISTIC"), ("cuda.use_tf32", "false")]);
     assert_eq!(placement.plugins[0].name, "MusaEP");
+    assert_eq!(placement.plugins[0].library.file, "libonnxruntime_providers_musa.so");
+    assert_eq!(placement.plugins[0].library.sha256, "6".repeat(64));
 
     assert_eq!(
         (m.safety.fallback, m.safety.max_action_jump_rad.as_deref()),
@@ -219,6 +222,11 @@ fn each_mistake_is_named_with_its_line_and_a_way_out() {
         ("spin = false", "spn = false", "runtime.spn", &["spin"]),
         ("cuda_graph = true", "cuda_grph = true", "runtime.tensorrt.cuda_grph", &["cuda_graph"]),
         ("library = \"lib", "lib = \"lib", "runtime.plugin[0].lib", &["library"]),
+        ("library = \"lib", "library = \"../lib", "runtime.plugin[0].library", &["../lib", "folder", "copy"]),
+        ("library = \"lib", "library = \"/usr/lib/lib", "runtime.plugin[0].library", &["/usr/lib", "copy"]),
+        ("library = \"lib", "library = \"a/../../lib", "runtime.plugin[0].library", &["a/../../lib"]),
+        ("sha256 = \"6666", "sha = \"6666", "runtime.plugin[0].sha256", &["64 hexadecimal digits"]),
+        ("sha256 = \"6666", "sha256 = \"66", "runtime.plugin[0].sha256", &["sha256sum"]),
         ("fallback = \"damp\"", "fall_back = \"damp\"", "safety.fall_back", &["fallback"]),
         ("margin = 0.5", "margins = 0.5", "safety.obs_range[0].margins", &["margin"]),
         ("timeout_ms = 300", "timeout = 300", "command.timeout", &["timeout_ms"]),

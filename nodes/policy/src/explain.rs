@@ -6,9 +6,6 @@ use sinew_inference::manifest::{
     PhaseRange, Stage, State, Term, TermKind,
 };
 
-use crate::policy::Policy;
-use crate::verify::{GoldenColumns, GoldenFailure};
-
 /// One number of one input.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
@@ -28,6 +25,8 @@ pub struct Row {
     pub pipeline: String,
     /// Factor of the pipeline.
     pub scale: f64,
+    /// What is taken, in `unit`, before the pipeline and the normalisation, when one was looked at.
+    pub measured: Option<f32>,
     /// Value in the tensor, when one was looked at.
     pub value: Option<f32>,
 }
@@ -37,25 +36,6 @@ pub fn explain(model: &Model) -> Vec<Row> {
     let manifest = &model.manifest;
     let inputs = manifest.inputs.iter().flat_map(|input| of_input(input, &manifest.joints));
     inputs.chain(manifest.states.iter().flat_map(of_state)).collect()
-}
-
-/// Puts the values of the policy's last run into the rows.
-pub fn fill(rows: &mut [Row], policy: &mut Policy) {
-    for row in rows {
-        row.value = policy.input(&row.tensor).and_then(|values| values.get(row.index)).copied();
-    }
-}
-
-/// Runs the first golden tick and puts its values into the rows; the policy is left as if new.
-pub fn fill_from_golden(rows: &mut [Row], model: &Model, policy: &mut Policy) -> Result<(), GoldenFailure> {
-    let columns = GoldenColumns::new(&model.golden, policy.robot_joints(), policy.robot_feet())?;
-    policy.forget();
-    if let Some(tick) = model.golden.cases.first().and_then(|case| case.ticks.first()) {
-        policy.step(&columns.state(tick, policy.number(), 1, 0), sinew_wire::StepTime::default());
-        fill(rows, policy);
-    }
-    policy.forget();
-    Ok(())
 }
 
 fn of_input(input: &Input, joints: &Joints) -> Vec<Row> {
@@ -68,6 +48,7 @@ fn of_input(input: &Input, joints: &Joints) -> Vec<Row> {
         ago: 0,
         pipeline: String::new(),
         scale: 1.0,
+        measured: None,
         value: None,
     };
     match &input.source {
@@ -128,6 +109,7 @@ fn of_state(state: &State) -> Vec<Row> {
         ago: (slots.saturating_sub(index / per_run + 1)) * stride + 1,
         pipeline: String::new(),
         scale: 1.0,
+        measured: None,
         value: None,
     };
     (0..state.len()).map(row).collect()
@@ -185,6 +167,11 @@ fn unit(kind: &TermKind, value: usize) -> &'static str {
     }
 }
 
+/// The limit of a normalised value.
+fn limit(clip: &Option<f64>) -> Option<String> {
+    clip.map(|limit| format!("clip {} .. {limit}", -limit))
+}
+
 fn pipeline(term: &Term, value: usize, normalize: &Normalize, index: usize) -> String {
     let of = |list: &[f64], at: usize| list.get(at).copied().unwrap_or(f64::NAN);
     let mut steps = Vec::new();
@@ -206,12 +193,17 @@ fn pipeline(term: &Term, value: usize, normalize: &Normalize, index: usize) -> S
     }
     match normalize {
         Normalize::None => {}
-        Normalize::MeanStd { mean, std, eps, .. } => {
+        Normalize::MeanStd { mean, std, eps, clip } => {
             steps.push(format!("- {}", of(mean, index)));
             steps.push(format!("/ {}", of(std, index) + eps));
+            steps.extend(limit(clip));
         }
-        Normalize::Range { lo, hi, to: [from, until], .. } => {
-            steps.push(format!("{} .. {} to {from} .. {until}", of(lo, index), of(hi, index)));
+        Normalize::Range { lo, hi, eps, to: [from, until], clip } => {
+            let (lo, hi) = (of(lo, index), of(hi, index));
+            // A width of nothing is eps.
+            let hi = if hi > lo { hi } else { lo + eps };
+            steps.push(format!("{lo} .. {hi} to {from} .. {until}"));
+            steps.extend(limit(clip));
         }
         Normalize::Stats(stats) => steps.push(format!("by {}", stats.file.file)),
     }

@@ -33,7 +33,9 @@ pub enum SwapRefusal {
     #[error("another swap is in progress; wait for its end")]
     Busy,
     /// Results of another machine are in use.
-    #[error("the policy runs on another machine; swap it there")]
+    #[error(
+        "the policy runs on another machine, and the robot was started for results of that model; end both and start them with the new one: here `sinew up offboard:=tcp/HOST:PORT model:=FILE`, there `sinew policy --connect tcp/HOST:PORT --model FILE`"
+    )]
     Offboard,
     /// Nothing to compare in.
     #[error("the shadow run has {found} runs; expected at least 1")]

@@ -1,4 +1,4 @@
-"""Command line: `python -m training train|evaluate|export|check`, from nodes/policy."""
+"""Command line: `python -m training train|evaluate|export`, from nodes/policy."""
 
 import argparse
 import json

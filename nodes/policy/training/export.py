@@ -20,6 +20,22 @@ def _actuators(path):
     return [model.joint(model.actuator(index).trnid[0]).name for index in range(model.nu)]
 
 
+def within(worst_rad, bound_rad, differs):
+    """Refuses a difference beyond the bound, and one that is no number."""
+    if not worst_rad <= bound_rad:
+        raise ExportError(f"{differs[0]} differs by {worst_rad:.1e} rad from {differs[1]}")
+
+
+def difference_to_environment(recipe, layout, prior, run):
+    """Largest difference of the graph's targets, as `run` gives them, to the training environment's arithmetic, rad."""
+    pairs = []
+    for observation in np.random.default_rng(0).standard_normal((200, 1, layout.size)).astype(np.float32):
+        actions, targets = run(observation)
+        expected = recipe.robot.default_rad + prior.offsets(layout, observation) + recipe.ppo.action_scale * actions
+        pairs.append((targets, expected))
+    return golden.farthest(pairs)
+
+
 def export(recipe, source, folder):
     """Writes the three files into `folder`; returns what was measured."""
     layout, prior = Layout(recipe), prior_of(recipe)
@@ -33,19 +49,11 @@ def export(recipe, source, folder):
     if writer.names != actuators:
         raise ExportError(f"golden.NAMES {writer.names} is not the actuator order {actuators} of the MJCF")
 
-    # The graph against the environment's own arithmetic.
-    rng = np.random.default_rng(0)
-    worst = 0.0
-    for observation in rng.standard_normal((200, 1, layout.size)).astype(np.float32):
-        actions, targets = writer.graph(observation)
-        expected = recipe.robot.default_rad + prior.offsets(layout, observation) + recipe.ppo.action_scale * actions
-        worst = max(worst, float(np.abs(targets - expected).max()))
-    if worst > 1e-4:
-        raise ExportError(f"the graph differs by {worst:.1e} rad from the training environment")
+    worst = difference_to_environment(recipe, layout, prior, writer.graph)
+    within(worst, 1e-4, ("the graph", "the training environment"))
     cases = writer.cases()
     second = writer.second_opinion(data, cases)
-    if second > 1e-5:
-        raise ExportError(f"onnxruntime differs by {second:.1e} rad from the reference evaluator")
+    within(second, 1e-5, ("onnxruntime", "the reference evaluator"))
     text = writer.text(data, cases)
 
     folder.mkdir(parents=True, exist_ok=True)

@@ -114,6 +114,35 @@ class Export(unittest.TestCase):
                 expected = loaded.robot.default_rad + prior.offsets(layout, seen) + loaded.ppo.action_scale * actions
                 np.testing.assert_allclose(targets, expected, atol=2e-5)
 
+    def test_a_single_target_that_is_no_number_is_refused(self):
+        from .export import ExportError, difference_to_environment, within
+
+        loaded = recipe.load("quad")
+        layout, prior = Layout(loaded), prior_of(loaded)
+        model = graph.build(loaded, layout, prior, _layers(layout, 12))
+        writer = golden.Writer(loaded, layout, model)
+        runs = 0
+
+        def planted(observation):
+            nonlocal runs
+            runs += 1
+            actions, targets = writer.graph(observation)
+            targets[0, 5] = np.nan if runs == 7 else targets[0, 5]
+            return actions, targets
+
+        def refuses(worst):
+            with self.assertRaisesRegex(ExportError, "nan"):
+                within(worst, 1e-4, ("this", "that"))
+
+        self.assertLess(difference_to_environment(loaded, layout, prior, writer.graph), 1e-4)
+        refuses(difference_to_environment(loaded, layout, prior, planted))
+        self.assertGreater(runs, 7)  # finite ones follow, which must not hide it
+        cases = writer.cases()[:2]
+        data = model.SerializeToString()
+        self.assertLess(writer.second_opinion(data, cases), 1e-5)
+        cases[0]["ticks"][2]["target_rad"][5] = np.nan
+        refuses(writer.second_opinion(data, cases))
+
     def test_exchanged_joints_are_refused(self):
         from .export import ExportError, export
 

@@ -9,6 +9,7 @@ use sinew_wire::{
     ActuatorState, MAX_FRAME, MotionCommand, PolicyCommand, PolicyCommandBody, PolicyStatus, Request,
     RobotState, Source,
 };
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::shells::ctl::{self, Control, TruthReply};
@@ -33,6 +34,8 @@ pub struct Client {
     pub actuator_state: Option<ActuatorState>,
     /// What the policy said about its newest targets.
     pub policy: Option<PolicyCommandBody>,
+    /// The number of the model that each policy runs, by the policy's own number.
+    pub models: BTreeMap<u8, u32>,
     ctl: Control,
     last_sent_ns: u64,
     buffer: [u8; MAX_FRAME],
@@ -78,6 +81,7 @@ impl Client {
             robot_state: None,
             actuator_state: None,
             policy: None,
+            models: BTreeMap::new(),
             ctl,
             last_sent_ns: 0,
             buffer: [0; MAX_FRAME],
@@ -86,26 +90,31 @@ impl Client {
 
     /// Listens for at most `wait`; true when a newer robot state was heard.
     pub fn listen(&mut self, wait: Duration) -> bool {
-        let mut heard = false;
-        let mut deadline = Some(clock::deadline_in(wait));
-        while let Some(bytes) = match deadline {
-            Some(at) => self.frames.recv(Some(at)),
-            None => self.frames.try_recv(),
-        } {
+        // Whatever else waits is taken too, so that the newest counts.
+        let heard = self.listen_for_next(wait);
+        while heard && self.listen_for_next(Duration::ZERO) {}
+        heard
+    }
+
+    /// As [`Self::listen`], and no further than the next robot state: for who has to see each of them.
+    pub fn listen_for_next(&mut self, wait: Duration) -> bool {
+        let deadline = clock::deadline_in(wait);
+        while let Some(bytes) =
+            if wait.is_zero() { self.frames.try_recv() } else { self.frames.recv(Some(deadline)) }
+        {
             if let Ok(state) = RobotState::decode(bytes) {
                 self.robot_state = Some(state);
-                heard = true;
-                // Whatever else waits is taken too, so that the newest counts.
-                deadline = None;
+                return true;
             } else if let Ok(state) = ActuatorState::decode(bytes) {
                 self.actuator_state = Some(state);
-            } else if let Ok(frame) = PolicyCommand::decode(bytes)
-                && frame.body.status() == PolicyStatus::Targets
-            {
-                self.policy = Some(frame.body);
+            } else if let Ok(frame) = PolicyCommand::decode(bytes) {
+                self.models.insert(frame.body.policy, frame.body.model_hash);
+                if frame.body.status() == PolicyStatus::Targets {
+                    self.policy = Some(frame.body);
+                }
             }
         }
-        heard
+        false
     }
 
     /// Sends what the operator makes of the newest state, at most [`MOTION_HZ`] times a second.

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::cli::{self, ModelKind};
+use crate::engines::Fetch;
 use crate::{engines, model_build, model_conformance, model_explain, model_import};
 
 /// # Errors
@@ -79,7 +80,7 @@ fn check_model(file: &Path, robot: Option<&Path>, json: bool) -> Result<ExitCode
     let build = |kind| {
         let placement = &placement;
         move |model: &sinew_inference::Model| {
-            let made = engines::make_kind(model, kind)?;
+            let made = engines::make_kind(model, kind, Fetch::Allowed)?;
             if made.placement.is_some() {
                 placement.replace(made.placement);
             }

@@ -1,9 +1,13 @@
 //! `sinew model explain`: every number of every input of a policy, by name.
-use anyhow::{Context, Result, ensure};
+//!
+//! With `--live` a copy of the policy follows the states that a robot publishes. Its measurements are then the running
+//! policy's own; what a policy remembers since its activation the copy only has when it saw that activation, and the
+//! output says so for each such thing.
+use anyhow::{Result, bail, ensure};
 use serde_json::json;
-use sinew_inference::{Directory, Model, NativeEngine};
-use sinew_policy::{Policy, Row, explain};
-use sinew_wire::{PolicyStatus, Source, StepTime};
+use sinew_inference::{Directory, Model};
+use sinew_policy::{Explained, Memory, Row, memories};
+use sinew_wire::{NO_POLICY, PolicyStatus, RobotState, Source};
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
@@ -14,31 +18,38 @@ use crate::model::RobotSite;
 
 /// How long a robot may take to say something.
 const WAIT: Duration = Duration::from_secs(3);
+/// How long a copy may take to see as many states in a row as it needs.
+const FOLLOW: Duration = Duration::from_secs(30);
+/// States followed at least when something is remembered that no history bounds, s of robot time.
+const SETTLE_S: f64 = 1.0;
 
 /// # Errors
-/// A model that does not load or fit, or no running robot.
+/// A model that does not load or fit, no running robot, or one that runs another model.
 pub fn run(file: &Path, robot: Option<&Path>, live: Option<&str>, json: bool) -> Result<ExitCode> {
     let (source, name) = Directory::of_file(file)?;
     let model = Model::load(&source, &name)?;
     let robot = RobotSite::load(robot, file)?;
-    let engine = NativeEngine::new(&model)
-        .with_context(|| format!("{}: the values shown come from the native engine", model.file))?;
-    let mut policy = Policy::new(&model, Box::new(engine), &robot.site().config())?;
-    let mut rows = explain(&model);
-    let from = if let Some(name) = live {
+    let engine = crate::engines::make_to_look_into(&model)
+        .map_err(|reason| anyhow::anyhow!("{}: no engine to look into it with: {reason}", model.file))?;
+    let mut explained = Explained::new(&model, engine, &robot.site().config())?;
+    let engine = explained.policy().engine_name().to_owned();
+    let mut followed = None;
+    let (rows, from) = if let Some(name) = live {
         let name = if name.is_empty() { &robot.name } else { name };
-        follow(&mut policy, name, runs_remembered(&model))?;
-        explain::fill(&mut rows, &mut policy);
-        format!("robot {name:?}")
+        followed =
+            Some(Follower::of(name, &model)?.follow(&mut explained, &model, robot.site().period_ns)?);
+        (explained.rows(), format!("robot {name:?}"))
     } else {
-        explain::fill_from_golden(&mut rows, &model, &mut policy)?;
-        "first golden tick".to_owned()
+        (explained.golden_rows(&model)?, "first golden tick".to_owned())
     };
     let text = if json {
         let rows: Vec<_> = rows.iter().map(as_json).collect();
-        format!("{}\n", json!({ "file": file, "values_from": from, "rows": rows }))
+        let live = followed.as_ref().map(|followed| followed.to_json(&model));
+        let all = json!({ "file": file, "values_from": from, "engine": engine, "rows": rows, "live": live });
+        format!("{all}\n")
     } else {
-        table(&rows, &from)
+        let live = followed.as_ref().map(|followed| followed.to_text(&model)).unwrap_or_default();
+        format!("values from the {from}, computed here by {engine}\n{live}{}", table(rows))
     };
     match std::io::stdout().lock().write_all(text.as_bytes()) {
         // Whoever was reading has seen enough.
@@ -47,70 +58,295 @@ pub fn run(file: &Path, robot: Option<&Path>, live: Option<&str>, json: bool) ->
     }
 }
 
-/// Runs until the longest history is full of measured values.
-fn runs_remembered(model: &Model) -> usize {
-    let terms = model.manifest.inputs.iter().flat_map(|input| input.terms());
-    terms.map(|term| term.history.runs()).max().unwrap_or(1)
+/// A robot that runs the model, heard by a copy of it.
+struct Follower {
+    name: String,
+    client: Client,
+    /// The policy that runs the model.
+    number: u8,
 }
 
-/// Shows the policy `runs` states of the running robot at its own rate. What it answers goes nowhere.
-fn follow(policy: &mut Policy, name: &str, runs: usize) -> Result<()> {
-    let mut client = Client::connect(name, Source::NONE, WAIT)?;
-    let mut deadline = sinew_rt::clock::deadline_in(WAIT);
-    let (mut next, mut fed) = (0, 0u64);
-    while fed < runs as u64 {
-        client.listen(Duration::from_millis(100));
-        let Some(state) = client.robot_state.as_ref().filter(|state| state.header.step >= next) else {
+/// How far a copy came.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Followed {
+    /// Control's number of the policy.
+    number: u8,
+    model_hash: u32,
+    /// Does the robot follow it now?
+    active: bool,
+    /// Runs in a row up to the one shown.
+    runs: u64,
+    /// The same in robot time, s.
+    since_s: f64,
+    /// Did the activation begin among them?
+    saw_activation: bool,
+}
+
+impl Follower {
+    /// Connects, and finds the policy that runs `model`.
+    fn of(name: &str, model: &Model) -> Result<Self> {
+        let mut client = Client::connect(name, Source::NONE, WAIT)?;
+        let deadline = sinew_rt::clock::deadline_in(WAIT);
+        loop {
+            client.listen(Duration::from_millis(50));
+            let active = client.robot_state.as_ref().map(|state| state.body.active_policy);
+            if let Some(active) = active
+                && let Some(number) = runs_it(&client, active, model, name)?
+            {
+                return Ok(Self { name: name.to_owned(), client, number });
+            }
             ensure!(
                 !sinew_rt::clock::remaining(deadline).is_zero(),
-                "robot {name:?} is there but says nothing: see the terminal of `sinew up`"
+                "robot {name:?} is there but {}: see the terminal of `sinew up`",
+                if active.is_some() {
+                    "none of its policies says which model it runs"
+                } else {
+                    "says nothing"
+                }
             );
-            continue;
-        };
-        deadline = sinew_rt::clock::deadline_in(WAIT);
-        next = state.header.step + policy.decimation();
-        let mut state = state.clone();
-        state.header.step = fed * policy.decimation();
-        (state.body.active_policy, state.body.activation) = (policy.number(), 1);
-        fed += 1;
-        let status = policy.step(&state, StepTime::default()).body.status();
-        let reason = policy.fault().map_or_else(|| "no targets".to_owned(), ToString::to_string);
-        ensure!(
-            status == PolicyStatus::Targets,
-            "the policy cannot run on what robot {name:?} says: {reason}"
-        );
+        }
     }
-    Ok(())
+
+    /// Runs the copy on each state in turn until what it remembers is as full as it gets. What it answers goes nowhere.
+    fn follow(mut self, explained: &mut Explained, model: &Model, period_ns: u64) -> Result<Followed> {
+        let decimation = explained.policy().decimation();
+        let run_s = decimation as f64 * period_ns as f64 * 1e-9;
+        let wanted = runs_wanted(model, run_s);
+        let name = &self.name;
+        let (mut silent, late) = (sinew_rt::clock::deadline_in(WAIT), sinew_rt::clock::deadline_in(FOLLOW));
+        let mut row = InARow::default();
+        while row.runs < wanted {
+            if !self.client.listen_for_next(Duration::from_millis(100)) {
+                ensure!(
+                    !sinew_rt::clock::remaining(silent).is_zero(),
+                    "robot {name:?} is there but says nothing: see the terminal of `sinew up`"
+                );
+                continue;
+            }
+            silent = sinew_rt::clock::deadline_in(WAIT);
+            ensure!(
+                !sinew_rt::clock::remaining(late).is_zero(),
+                "robot {name:?} says more than reaches this terminal: {} of {wanted} runs in a row were heard; try \
+                 again on a machine with less to do",
+                row.runs
+            );
+            let Some(state) = self.client.robot_state.as_ref() else { continue };
+            if !state.header.step.is_multiple_of(decimation) {
+                continue;
+            }
+            if let Some(found) = self.client.models.get(&self.number).filter(|h| **h != model.wire_hash()) {
+                bail!(
+                    "policy {} of robot {name:?} changed to model {found:08x} meanwhile; ask again",
+                    self.number
+                );
+            }
+            let (state, active) = as_the_copy_sees_it(state, self.number, explained.policy().number());
+            row.take(&state, active, decimation);
+            let status = explained.step(&state).body.status();
+            let reason =
+                explained.policy().fault().map_or_else(|| "no targets".to_owned(), ToString::to_string);
+            ensure!(
+                status == PolicyStatus::Targets,
+                "the policy cannot run on what robot {name:?} says: {reason}"
+            );
+        }
+        Ok(Followed {
+            number: self.number,
+            model_hash: model.wire_hash(),
+            active: row.active,
+            runs: row.runs,
+            since_s: (row.runs - 1) as f64 * run_s,
+            saw_activation: row.saw_activation,
+        })
+    }
+}
+
+/// The policy of the robot that runs `model`: the active one, which must, or any where none is active. `None`: not known
+/// yet.
+fn runs_it(client: &Client, active: u8, model: &Model, robot: &str) -> Result<Option<u8>> {
+    judged(&client.models, active, model.wire_hash()).map_err(|found| {
+        anyhow::anyhow!(
+            "robot {robot:?} runs another model than {}: policy {} runs {:08x}, this one is {:08x} (the first four bytes \
+             of the weights' SHA-256); name the model that runs, or put this one in its place: sinew policy swap {} \
+             --robot {robot}",
+            model.file,
+            found.0,
+            found.1,
+            model.wire_hash(),
+            model.file
+        )
+    })
+}
+
+/// # Errors
+/// Number and model of a policy that runs another one.
+fn judged(
+    models: &std::collections::BTreeMap<u8, u32>,
+    active: u8,
+    wanted: u32,
+) -> std::result::Result<Option<u8>, (u8, u32)> {
+    if active != NO_POLICY {
+        return match models.get(&active) {
+            Some(found) if *found == wanted => Ok(Some(active)),
+            Some(found) => Err((active, *found)),
+            None => Ok(None),
+        };
+    }
+    match models.iter().find(|(_, hash)| **hash == wanted) {
+        Some((number, _)) => Ok(Some(*number)),
+        None => models.iter().next().map_or(Ok(None), |(number, hash)| Err((*number, *hash))),
+    }
+}
+
+/// The state as if the copy were the policy that runs: of its activation, or of none of the robot's when it does not.
+fn as_the_copy_sees_it(state: &RobotState, number: u8, own: u8) -> (RobotState, bool) {
+    let mut state = state.clone();
+    let active = state.body.active_policy == number;
+    state.body.active_policy = own;
+    if !active {
+        state.body.activation = u32::MAX;
+    }
+    (state, active)
+}
+
+/// Runs of the copy without one left out between them.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct InARow {
+    runs: u64,
+    active: bool,
+    saw_activation: bool,
+    last: Option<(u32, u64, u32)>,
+}
+
+impl InARow {
+    fn take(&mut self, state: &RobotState, active: bool, decimation: u64) {
+        let now = (state.header.boot_id, state.header.step, state.body.activation);
+        let follows = self.last.is_some_and(|(boot, step, _)| (boot, step + decimation) == (now.0, now.1));
+        let same = self.last.is_some_and(|(.., activation)| activation == now.2);
+        // A new activation that was seen to begin: from here on the copy has what the running one has.
+        self.saw_activation = active && follows && (!same || self.saw_activation);
+        self.runs = if follows && same { self.runs + 1 } else { 1 };
+        (self.active, self.last) = (active, Some(now));
+    }
+}
+
+/// Runs until every history is full, and longer where something is remembered that no history bounds.
+fn runs_wanted(model: &Model, run_s: f64) -> u64 {
+    let list = memories(model);
+    let longest = list.iter().map(Memory::runs).max().unwrap_or(1) as u64;
+    let unbounded = list.iter().any(|memory| !memory.is_the_same_after(u64::MAX, false));
+    let settle = if unbounded { (SETTLE_S / run_s.max(1e-3)).ceil() as u64 + 1 } else { 1 };
+    longest.max(settle)
+}
+
+impl Followed {
+    fn same(&self, memory: &Memory) -> bool {
+        self.active && memory.is_the_same_after(self.runs, self.saw_activation)
+    }
+
+    fn to_json(self, model: &Model) -> serde_json::Value {
+        let one = |memory: &Memory| {
+            json!({
+                "tensor": memory.tensor, "term": memory.term, "what": memory.what(),
+                "as_in_the_running_policy": self.same(memory),
+            })
+        };
+        json!({
+            "policy": self.number, "model_hash": format!("{:08x}", self.model_hash), "active": self.active,
+            "runs": self.runs, "since_s": self.since_s, "saw_activation": self.saw_activation,
+            "memory": memories(model).iter().map(one).collect::<Vec<_>>(),
+        })
+    }
+
+    fn to_text(self, model: &Model) -> String {
+        let running = if self.active { "is active" } else { "is not active: shown is what it would see" };
+        let mut text = format!(
+            "policy {} runs this model ({:08x}, by its weights) and {running}; followed for {} runs, {:.2} s\n",
+            self.number, self.model_hash, self.runs, self.since_s
+        );
+        for memory in memories(model) {
+            let how = if self.same(&memory) {
+                "as in the running policy".to_owned()
+            } else {
+                format!("reconstructed from the last {:.2} s, not the running policy's own", self.since_s)
+            };
+            text.push_str(&format!("  {} {}: {}: {how}\n", memory.tensor, memory.term, memory.what()));
+        }
+        text
+    }
 }
 
 fn as_json(row: &Row) -> serde_json::Value {
     json!({
         "tensor": row.tensor, "index": row.index, "term": row.term, "joint": row.item, "unit": row.unit,
-        "ago": row.ago, "pipeline": row.pipeline, "scale": row.scale, "value": row.value,
+        "ago": row.ago, "pipeline": row.pipeline, "scale": row.scale, "measured": row.measured, "value": row.value,
     })
 }
 
-fn table(rows: &[Row], from: &str) -> String {
+fn table(rows: &[Row]) -> String {
     let width = |of: &dyn Fn(&Row) -> usize| rows.iter().map(of).max().unwrap_or(0);
     let (term, item) = (width(&|r| r.term.len()), width(&|r| r.item.len()));
     let head =
-        format!("values from the {from}; pipeline: what happens to a value on its way into the tensor");
-    let mut lines = vec![head];
+        "measured: what is taken, in its unit; pipeline: what happens to it on its way; value: in the tensor";
+    let mut lines = vec![head.to_owned()];
     let mut tensor = "";
     for row in rows {
         if row.tensor != tensor {
             tensor = &row.tensor;
             lines.push(tensor.to_owned());
             lines.push(format!(
-                "  {:>5}  {:term$}  {:item$}  unit   ago  {:>12}  pipeline",
-                "index", "term", "of", "value"
+                "  {:>5}  {:term$}  {:item$}  unit   ago  {:>12}  {:>12}  pipeline",
+                "index", "term", "of", "measured", "value"
             ));
         }
-        let value = row.value.map_or_else(|| "-".to_owned(), |v| format!("{v:.6}"));
+        let shown = |value: Option<f32>| value.map_or_else(|| "-".to_owned(), |v| format!("{v:.6}"));
+        let (measured, value) = (shown(row.measured), shown(row.value));
         lines.push(format!(
-            "  {:>5}  {:term$}  {:item$}  {:5}  {:>3}  {value:>12}  {}",
+            "  {:>5}  {:term$}  {:item$}  {:5}  {:>3}  {measured:>12}  {value:>12}  {}",
             row.index, row.term, row.item, row.unit, row.ago, row.pipeline
         ));
     }
     lines.join("\n") + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn the_active_policy_must_run_the_model_and_an_idle_one_may() {
+        let two = BTreeMap::from([(0, 0xaa), (1, 0xbb)]);
+        assert_eq!(judged(&two, 0, 0xaa), Ok(Some(0)));
+        assert_eq!(judged(&two, 0, 0xbb), Err((0, 0xaa)));
+        assert_eq!(judged(&two, NO_POLICY, 0xbb), Ok(Some(1)));
+        assert_eq!(judged(&two, NO_POLICY, 0xcc), Err((0, 0xaa)));
+        // Nothing heard yet of the one that counts.
+        assert_eq!(judged(&two, 2, 0xaa), Ok(None));
+        assert_eq!(judged(&BTreeMap::new(), NO_POLICY, 0xaa), Ok(None));
+    }
+
+    fn state(step: u64, activation: u32) -> RobotState {
+        let mut state = RobotState::default();
+        state.header.step = step;
+        state.body.activation = activation;
+        state
+    }
+
+    #[test]
+    fn a_run_left_out_or_another_activation_begins_the_row_anew() {
+        let mut row = InARow::default();
+        let mut take = |step, activation, active| {
+            row.take(&state(step, activation), active, 10);
+            (row.runs, row.saw_activation)
+        };
+        assert_eq!(take(100, 3, true), (1, false));
+        assert_eq!(take(110, 3, true), (2, false));
+        assert_eq!(take(130, 3, true), (1, false)); // one was lost
+        assert_eq!(take(140, 4, true), (1, true)); // it was seen to begin
+        assert_eq!(take(150, 4, true), (2, true));
+        assert_eq!(take(170, 4, true), (1, false)); // and is no longer whole
+        assert_eq!(take(180, u32::MAX, false), (1, false));
+        assert_eq!(take(190, u32::MAX, false), (2, false));
+    }
 }

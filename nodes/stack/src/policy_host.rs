@@ -90,6 +90,11 @@ impl PolicyHost {
         Ok(host)
     }
 
+    /// The policy in use.
+    pub fn policy(&self) -> &Policy {
+        self.slot.policy()
+    }
+
     /// The slot, for what a script does not say.
     pub fn slot(&mut self) -> &mut Slot {
         &mut self.slot

@@ -1,19 +1,20 @@
 //! What a manifest's `[runtime]` section asks of this room, checked before anything foreign is opened.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use sinew_inference::manifest::{self, BuildTime, Manifest};
+use sinew_inference::{Library, LibraryError};
 
 use crate::provider::{NameError, Provider};
 use crate::tensorrt::{Profile, TensorRt};
 
-/// A provider that lives in a library of its own, outside the runtime's build.
+/// A library outside the runtime's build: a provider's, or one that an option of `extra` names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plugin {
     /// Name by which `providers` lists it; also the name it is registered under.
     pub name: String,
-    /// Its shared library.
-    pub library: PathBuf,
+    /// Its shared library, hashed.
+    pub library: Library,
 }
 
 /// One entry of `providers`.
@@ -108,6 +109,27 @@ pub enum ConfigError {
         "runtime.tensorrt.build: found \"on_start\"; expected \"offline\" or \"install\"; a build takes minutes, a node never builds: run `sinew model build FILE` once"
     )]
     BuildOnStart,
+    /// A plugin's library that is not the one the manifest names.
+    #[error("runtime.plugin `{name}`: {error}")]
+    Plugin {
+        /// Name.
+        name: String,
+        /// Why it is not opened.
+        #[source]
+        error: LibraryError,
+    },
+    /// A library that would be opened without a hash.
+    #[error(
+        "runtime.extra.\"{key}\": found \"{found}\"; expected the `library` of a [[runtime.plugin]], which gives its hash ({listed}); add one with name, library and sha256"
+    )]
+    Library {
+        /// Option.
+        key: String,
+        /// As written.
+        found: String,
+        /// Libraries of the plugins.
+        listed: String,
+    },
     /// A number out of its range.
     #[error("runtime.{field}: found {found}; expected {expected}")]
     Range {
@@ -121,8 +143,7 @@ pub enum ConfigError {
 }
 
 impl ProviderConfig {
-    /// What a checked manifest asks for. Plugin libraries that are no absolute path lie beside the manifest, whose
-    /// folder is `folder`.
+    /// What a checked manifest asks for. Plugin libraries lie in the manifest's `folder`; each is hashed here, whole.
     pub fn of_manifest(manifest: &Manifest, folder: &Path) -> Result<Self, ConfigError> {
         let (runtime, placement) = (&manifest.runtime, &manifest.runtime.placement);
         let section = &placement.tensorrt;
@@ -137,7 +158,14 @@ impl ProviderConfig {
             opt: p.opt.clone(),
             max: p.max.clone(),
         };
-        let plugin = |p: &manifest::Plugin| Plugin { name: p.name.clone(), library: folder.join(&p.library) };
+        let plugin = |p: &manifest::Plugin| {
+            let (name, verified) = (p.name.clone(), Library::verify(folder, &p.library));
+            match verified {
+                Ok(library) => Ok(Plugin { name, library }),
+                Err(error) => Err(ConfigError::Plugin { name, error }),
+            }
+        };
+        let plugins = placement.plugins.iter().map(plugin).collect::<Result<Vec<_>, _>>()?;
         let deadline_us = 1000.0 * runtime.deadline_ms;
         Ok(Self {
             providers: placement.providers.clone(),
@@ -158,8 +186,8 @@ impl ProviderConfig {
                 int8: section.int8,
                 profiles: section.profiles.iter().map(profile).collect(),
             },
-            extra: placement.extra.clone(),
-            plugins: placement.plugins.iter().map(plugin).collect(),
+            extra: with_verified_libraries(placement, &plugins)?,
+            plugins,
         })
     }
 
@@ -245,6 +273,43 @@ impl ProviderConfig {
     }
 }
 
+/// Options whose value is the path of a library that the provider opens.
+const LIBRARY_OPTIONS: [&str; 4] = [
+    "qnn.backend_path",
+    "qnn.qnn_saver_path",
+    "tensorrt.trt_engine_decryption_lib_path",
+    "tensorrt.trt_extra_plugin_lib_paths",
+];
+
+/// `extra`, with the full paths of the hashed plugins where a library is named.
+fn with_verified_libraries(
+    placement: &manifest::Placement,
+    plugins: &[Plugin],
+) -> Result<Vec<(String, String)>, ConfigError> {
+    let named: Vec<(&str, &Path)> = placement
+        .plugins
+        .iter()
+        .map(|p| p.library.file.as_str())
+        .zip(plugins.iter().map(|p| p.library.path()))
+        .collect();
+    let one = |(key, value): &(String, String)| {
+        if !LIBRARY_OPTIONS.contains(&key.as_str()) {
+            return Ok((key.clone(), value.clone()));
+        }
+        let mut paths = Vec::new();
+        for part in value.split(';').map(str::trim) {
+            let Some((_, path)) = named.iter().find(|(file, _)| *file == part) else {
+                let listed: Vec<&str> = named.iter().map(|(file, _)| *file).collect();
+                let listed = if listed.is_empty() { "none is named".to_owned() } else { listed.join(", ") };
+                return Err(ConfigError::Library { key: key.clone(), found: value.clone(), listed });
+            };
+            paths.push(path.display().to_string());
+        }
+        Ok((key.clone(), paths.join(";")))
+    };
+    placement.extra.iter().map(one).collect()
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)] // a failing set-up is a failing test
@@ -292,7 +357,12 @@ mod tests {
     fn a_plugin_is_named_like_a_provider_and_takes_any_option() {
         let mut config = ProviderConfig::of(&[Provider::Cpu]);
         config.providers.insert(0, "MusaEP".to_owned());
-        config.plugins.push(Plugin { name: "MusaEP".into(), library: "libmusa.so".into() });
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("libmusa.so"), b"").unwrap();
+        let sha256 = sinew_inference::sha256_hex(b"");
+        let file = manifest::GraphFile { file: "libmusa.so".into(), sha256, line: 1 };
+        let library = Library::verify(dir.path(), &file).unwrap();
+        config.plugins.push(Plugin { name: "MusaEP".into(), library });
         config.extra.push(("MusaEP.anything".into(), "1".into()));
         assert_eq!(config.check().unwrap()[0], Choice::Plugin("MusaEP".into()));
         assert_eq!(config.extra_of("MusaEP").collect::<Vec<_>>(), [("anything", "1")]);

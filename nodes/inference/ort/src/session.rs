@@ -5,7 +5,7 @@
 //! ```
 //! Each step has a refusal of its own; nothing falls through to the next provider.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ort::session::Session;
@@ -201,15 +201,15 @@ fn plugin(
     name: &str,
     config: &ProviderConfig,
 ) -> Result<SessionBuilder, OrtEngineError> {
-    let library = config.plugins.iter().find(|p| p.name == name).map(|p| p.library.clone());
-    let library = library.unwrap_or_default();
+    let library = config.plugins.iter().find(|p| p.name == name).map(|p| p.library.path());
+    let library = library.unwrap_or(Path::new(""));
     let refused = |reason: String| OrtEngineError::Plugin {
         name: name.to_owned(),
         library: library.display().to_string(),
         reason,
         version: runtime.version(),
     };
-    let providers = runtime.register_plugin(name, &library).map_err(&refused)?;
+    let providers = runtime.register_plugin(name, library).map_err(&refused)?;
     let options: Vec<(String, String)> = config
         .extra_of(name)
         .flat_map(|(key, value)| providers.iter().map(move |p| (format!("{p}.{key}"), value.to_owned())))

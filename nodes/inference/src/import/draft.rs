@@ -1,10 +1,11 @@
 //! What an importer found out, before it becomes a manifest: a closed structure, each value with its origin.
 //!
-//! Nothing here has a default that could change what the model does: what the source does not say is
-//! [`Fact::Unknown`], and a draft with unknowns is not written.
+//! Nothing here has a default that could change what the model computes: what the source does not say is
+//! [`Fact::Unknown`], and a draft with unknowns is not written. How a model is run and watched is in no source; it is
+//! [`Fact::Assumed`] until the user says it, and listed.
 
 use super::Kind;
-use super::error::Missing;
+use super::error::{Assumed, Missing};
 use super::fact::Fact;
 
 /// Range of vx, vy (m/s) and wz (rad/s) of a command; an axis without one is not clamped.
@@ -21,6 +22,8 @@ pub struct Draft {
     pub graph: GraphFiles,
     /// Runs per second.
     pub rate_hz: Fact<f64>,
+    /// How it is run and watched.
+    pub runtime: DraftRuntime,
     /// The policy's joints in its own order, by the robot's names.
     pub joints: Fact<Vec<String>>,
     /// Default position, rad.
@@ -31,7 +34,7 @@ pub struct Draft {
     pub kd: Fact<Vec<f64>>,
     /// The user says that left and right have different gains on purpose; otherwise that is refused as a wrong order.
     pub unlike_gains: bool,
-    /// Range of the velocity command: vx, vy (m/s), wz (rad/s); `None` when the source has none.
+    /// Range of the velocity command: vx, vy (m/s), wz (rad/s); `None` when no term reads the command.
     pub command_range: Option<Fact<CommandRange>>,
     /// Inputs made of measurements.
     pub inputs: Vec<DraftInput>,
@@ -43,6 +46,23 @@ pub struct Draft {
     pub outputs: Vec<DraftOutput>,
     /// Free text about where it came from.
     pub notes: Vec<(String, String)>,
+}
+
+/// How a model is run, and what follows when a run fails or comes late.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DraftRuntime {
+    /// A longer run is a miss, ms.
+    pub deadline_ms: Fact<f64>,
+    /// From an observation to the tick of control that uses it.
+    pub latency_ticks: Fact<usize>,
+    /// What one missed run does: `hold`, `damp` or `fault`.
+    pub on_miss: Fact<&'static str>,
+    /// Missed runs in a row that end the policy.
+    pub misses_max: Fact<usize>,
+    /// What follows a policy that is lost: `stand` or `damp`.
+    pub fallback: Fact<&'static str>,
+    /// Largest change of a target from run to run, rad per joint; `None`: not watched.
+    pub max_action_jump_rad: Fact<Option<Vec<f64>>>,
 }
 
 /// The graph file of a model.
@@ -202,6 +222,8 @@ pub struct DraftCounter {
     pub shape: Vec<usize>,
     /// Number of values it takes.
     pub length: Fact<usize>,
+    /// What it does at its end: `hold` or `wrap`.
+    pub on_end: Fact<&'static str>,
     /// Where this was read.
     pub from: String,
 }
@@ -219,6 +241,8 @@ pub struct DraftState {
     pub dtype: &'static str,
     /// File in the source folder and key of the first value; `None`: zeros.
     pub init: Fact<Option<(String, String)>>,
+    /// ms without a run beyond which it starts anew; `None`: any run left out does.
+    pub gap_ms: Fact<Option<f64>>,
     /// Where this was read.
     pub from: String,
 }
@@ -257,6 +281,8 @@ pub struct DraftChunk {
     pub dt_s: Fact<f64>,
     /// Coefficient of temporal ensembling; `None`: open loop.
     pub ensemble: Option<f64>,
+    /// Between two actions: `linear` or `hold`.
+    pub interpolation: Fact<&'static str>,
 }
 
 /// One output tensor.
@@ -321,6 +347,38 @@ impl Draft {
             }
         }
         list.dedup();
+        list
+    }
+
+    /// Everything that no source says and that was taken all the same, in the order of the manifest.
+    pub fn assumptions(&self) -> Vec<Assumed> {
+        let mut list = Vec::new();
+        let runtime = &self.runtime;
+        runtime.deadline_ms.assumption("runtime.deadline_ms", |ms| format!("{ms}"), &mut list);
+        runtime.latency_ticks.assumption("runtime.latency_ticks", |n| format!("{n}"), &mut list);
+        runtime.on_miss.assumption("runtime.on_miss", |word| (*word).to_owned(), &mut list);
+        runtime.misses_max.assumption("runtime.misses_max", |n| format!("{n}"), &mut list);
+        runtime.fallback.assumption("safety.fallback", |word| (*word).to_owned(), &mut list);
+        let none = |_: &Option<Vec<f64>>| "none".to_owned();
+        runtime.max_action_jump_rad.assumption("safety.max_action_jump", none, &mut list);
+        self.default_pos_rad.assumption("joints.default_pos", |rad| format!("{rad:?}"), &mut list);
+        if let Some(range) = &self.command_range {
+            range.assumption("command.range", |_| "none".to_owned(), &mut list);
+        }
+        for counter in &self.counters {
+            let what = format!("counter {} on_end", counter.tensor);
+            counter.on_end.assumption(what, |word| (*word).to_owned(), &mut list);
+        }
+        for state in &self.states {
+            let what = format!("state {} reset_on", state.input);
+            state.gap_ms.assumption(what, |_| "any run left out".to_owned(), &mut list);
+        }
+        for output in &self.outputs {
+            if let Some(chunk) = &output.chunk {
+                let what = format!("output {} chunk.interp", output.tensor);
+                chunk.interpolation.assumption(what, |word| (*word).to_owned(), &mut list);
+            }
+        }
         list
     }
 }

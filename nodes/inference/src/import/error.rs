@@ -14,6 +14,19 @@ pub struct Missing {
     pub supply: String,
 }
 
+/// Something that no file of the source says and that was taken all the same; the user has to look at it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assumed {
+    /// What it is, as the manifest calls it, e.g. `runtime.deadline_ms`.
+    pub what: String,
+    /// What was taken.
+    pub value: String,
+    /// Why the source does not say it, and why this was taken.
+    pub why: String,
+    /// The option that replaces it.
+    pub supply: String,
+}
+
 /// Why an import ends without a model.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {

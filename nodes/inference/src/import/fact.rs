@@ -1,8 +1,10 @@
 //! A value together with where it came from, or with why it is not known.
 
-use super::error::Missing;
+use std::borrow::Cow;
 
-/// A value of the draft: known with its origin, or unknown with a reason.
+use super::error::{Assumed, Missing};
+
+/// A value of the draft: known with its origin, assumed with a reason, or unknown with a reason.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Fact<T> {
     /// Said by the source or by the user.
@@ -12,7 +14,16 @@ pub enum Fact<T> {
         /// Where it was read, e.g. `params/deploy.yaml:4 stiffness`.
         from: String,
     },
-    /// Said by nobody.
+    /// Said by nobody; a model does not run without it, so a cautious value is taken and said to be taken.
+    Assumed {
+        /// The value.
+        value: T,
+        /// Why the source does not say it, and why this value.
+        why: String,
+        /// Option that replaces it.
+        supply: String,
+    },
+    /// Said by nobody, and not to be guessed.
     Unknown {
         /// Why the source does not say it.
         why: String,
@@ -27,31 +38,37 @@ impl<T> Fact<T> {
         Self::Known { value, from: from.into() }
     }
 
+    /// A value nobody says, taken all the same.
+    pub fn assumed(value: T, why: impl Into<String>, supply: impl Into<String>) -> Self {
+        Self::Assumed { value, why: why.into(), supply: supply.into() }
+    }
+
     /// A value nobody says.
     pub fn unknown(why: impl Into<String>, supply: impl Into<String>) -> Self {
         Self::Unknown { why: why.into(), supply: supply.into() }
     }
 
-    /// The value, when known.
+    /// The value, when known or assumed.
     pub fn value(&self) -> Option<&T> {
         match self {
-            Self::Known { value, .. } => Some(value),
+            Self::Known { value, .. } | Self::Assumed { value, .. } => Some(value),
             Self::Unknown { .. } => None,
         }
     }
 
-    /// Where the value came from; empty when unknown.
-    pub fn origin(&self) -> &str {
+    /// Where the value came from, or why it is assumed and what replaces it; empty when unknown.
+    pub fn origin(&self) -> Cow<'_, str> {
         match self {
-            Self::Known { from, .. } => from,
-            Self::Unknown { .. } => "",
+            Self::Known { from, .. } => Cow::Borrowed(from),
+            Self::Assumed { why, supply, .. } => Cow::Owned(format!("assumed: {why}; {supply}")),
+            Self::Unknown { .. } => Cow::Borrowed(""),
         }
     }
 
     /// This fact, or `other` when this one is unknown.
     pub fn or(self, other: impl FnOnce() -> Self) -> Self {
         match self {
-            Self::Known { .. } => self,
+            Self::Known { .. } | Self::Assumed { .. } => self,
             Self::Unknown { .. } => other(),
         }
     }
@@ -60,6 +77,7 @@ impl<T> Fact<T> {
     pub fn map<U>(self, make: impl FnOnce(T) -> U) -> Fact<U> {
         match self {
             Self::Known { value, from } => Fact::Known { value: make(value), from },
+            Self::Assumed { value, why, supply } => Fact::Assumed { value: make(value), why, supply },
             Self::Unknown { why, supply } => Fact::Unknown { why, supply },
         }
     }
@@ -68,6 +86,14 @@ impl<T> Fact<T> {
     pub fn missing(&self, what: impl Into<String>, list: &mut Vec<Missing>) {
         if let Self::Unknown { why, supply } = self {
             list.push(Missing { what: what.into(), why: why.clone(), supply: supply.clone() });
+        }
+    }
+
+    /// Adds this to `list` as `what`, its value shown by `show`, when it is assumed.
+    pub fn assumption(&self, what: impl Into<String>, show: impl Fn(&T) -> String, list: &mut Vec<Assumed>) {
+        if let Self::Assumed { value, why, supply } = self {
+            let (what, value) = (what.into(), show(value));
+            list.push(Assumed { what, value, why: why.clone(), supply: supply.clone() });
         }
     }
 }

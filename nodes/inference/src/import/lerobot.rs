@@ -8,14 +8,15 @@ use crate::onnx::{Constant, ConstantData};
 use crate::stats::Stats;
 
 use super::draft::{
-    Draft, DraftChunk, DraftHistory, DraftInput, DraftNormalize, DraftOutput, DraftTerm, Numbers, OutputWhat,
-    TermWhat,
+    Draft, DraftChunk, DraftHistory, DraftInput, DraftNormalize, DraftOutput, DraftRuntime, DraftTerm,
+    Numbers, OutputWhat, TermWhat,
 };
 use super::error::ImportError;
 use super::fact::Fact;
 use super::folder::Folder;
 use super::graph_file::GraphFile;
 use super::overrides::Overrides;
+use super::runtime::{interpolation, standing_posture};
 use super::tree::{At, Document};
 use super::{Kind, RobotFacts};
 
@@ -101,16 +102,14 @@ pub(super) fn draft(
     let (kp, kd) = (gain("kp")?, gain("kd")?);
     let default_pos_rad = match overrides.per_name("joints.default_pos", &known)? {
         Some(given) => given,
-        None => Fact::known(
-            robot.stand_of(&known),
-            "the robot's standing posture; no tensor of this model uses it",
-        ),
+        None => standing_posture(robot.stand_of(&known)),
     };
     let what =
         OutputWhat::Position { joints: None, scale, offset_rad: offset, clip_raw: None, clip_rad: None };
     let kind = config.required("type", "the policy's type")?.text()?;
     Ok(Draft {
         kind: Kind::Lerobot,
+        runtime: DraftRuntime::of(&rate_hz, &known, overrides)?,
         rate_hz,
         joints,
         default_pos_rad,
@@ -246,7 +245,7 @@ fn state_terms(
         clip: None,
         clip_after_scale: false,
         history: Fact::known(DraftHistory::PRESENT, "n_obs_steps 1"),
-        from: names.origin().to_owned(),
+        from: names.origin().into_owned(),
     };
     let Some(list) = names.value() else {
         let Fact::Unknown { why, supply } = names else { return Ok(Vec::new()) };
@@ -480,5 +479,6 @@ fn chunk(
         },
     };
     let ensemble = config.get("temporal_ensemble_coeff").map(|c| c.number()).transpose()?;
-    Ok(Some(DraftChunk { steps, execute: Fact::known(used.index()?, used.from()), dt_s, ensemble }))
+    let execute = Fact::known(used.index()?, used.from());
+    Ok(Some(DraftChunk { steps, execute, dt_s, ensemble, interpolation: interpolation(overrides)? }))
 }

@@ -6,7 +6,8 @@
 //!  --set, --set-file ───────────────────────────────────────────────────────────────┘
 //! ```
 //! An importer reads one format and nothing else; what its files do not say stays [`Fact::Unknown`] until the user
-//! says it, and a [`Draft`] with unknowns is refused with the whole list. Orders (joints, gains, history) come out in
+//! says it, and a [`Draft`] with unknowns is refused with the whole list. How a model is run and watched is in no file
+//! of any format: those values are [`Fact::Assumed`], each with a key of its own, and [`Draft::assumptions`] lists them. Orders (joints, gains, history) come out in
 //! the policy's own order and are written down. The golden vectors are not made here: a reader that shares no code
 //! with this one makes them, so that a mistake on either side is found.
 //!
@@ -23,6 +24,7 @@ mod lerobot;
 mod onnx_metadata;
 mod overrides;
 mod rl_sar;
+mod runtime;
 mod tree;
 mod unitree;
 mod widths;
@@ -30,9 +32,9 @@ mod writer;
 
 pub use draft::{
     CommandRange, Draft, DraftChunk, DraftCounter, DraftHistory, DraftInput, DraftNormalize, DraftOutput,
-    DraftPhase, DraftState, DraftTerm, GraphFiles, Numbers, OutputWhat, TermWhat,
+    DraftPhase, DraftRuntime, DraftState, DraftTerm, GraphFiles, Numbers, OutputWhat, TermWhat,
 };
-pub use error::{ImportError, Missing};
+pub use error::{Assumed, ImportError, Missing};
 pub use fact::Fact;
 pub use folder::Folder;
 pub use overrides::Overrides;
@@ -116,6 +118,7 @@ pub fn read(
             return Err(ImportError::Override { key: "joints.gain_order".to_owned(), reason });
         }
     };
+    draft.command_range = runtime::command_range(draft.command_range.take(), &draft.inputs, overrides)?;
     overrides.all_used()?;
     joints_of_robot(folder, &draft, robot)?;
     Ok(draft)

@@ -7,7 +7,7 @@
 
 use super::Kind;
 use super::draft::{
-    CommandRange, Draft, DraftCounter, DraftHistory, DraftInput, DraftNormalize, DraftOutput, DraftPhase,
+    Draft, DraftCounter, DraftHistory, DraftInput, DraftNormalize, DraftOutput, DraftPhase, DraftRuntime,
     DraftTerm, OutputWhat, TermWhat,
 };
 use super::error::ImportError;
@@ -15,6 +15,7 @@ use super::fact::Fact;
 use super::folder::Folder;
 use super::graph_file::GraphFile;
 use super::overrides::Overrides;
+use super::runtime::counter_end;
 use super::tree::{At, Value};
 
 /// The key by which such a file is known.
@@ -122,7 +123,8 @@ pub(super) fn draft(folder: &Folder<'_>, overrides: &Overrides) -> Result<Draft,
                 ),
             };
             let from = format!("{} input time_step", graph.files.file);
-            counters.push(DraftCounter { tensor: port.name.clone(), dtype, shape, length, from });
+            let (tensor, on_end) = (port.name.clone(), counter_end(overrides)?);
+            counters.push(DraftCounter { tensor, dtype, shape, length, on_end, from });
             continue;
         }
         let terms = if foreign.value().is_some() { terms(&meta, count)? } else { Vec::new() };
@@ -166,13 +168,14 @@ pub(super) fn draft(folder: &Folder<'_>, overrides: &Overrides) -> Result<Draft,
     });
     Ok(Draft {
         kind: Kind::OnnxMetadata,
+        runtime: DraftRuntime::of(&rate_hz, &joints, overrides)?,
         rate_hz,
         joints: foreign.map(|_| joints),
         default_pos_rad: default_pos,
         kp: meta.numbers("joint_stiffness", count)?,
         kd: meta.numbers("joint_damping", count)?,
         unlike_gains: false,
-        command_range: command_range(overrides)?,
+        command_range: None,
         inputs,
         counters,
         states: Vec::new(),
@@ -247,7 +250,7 @@ fn terms(meta: &Metadata<'_>, joints: usize) -> Result<Vec<DraftTerm>, ImportErr
             clip: None,
             clip_after_scale: false,
             history,
-            from: names.origin().to_owned(),
+            from: names.origin().into_owned(),
         });
     }
     Ok(terms)
@@ -436,12 +439,4 @@ fn outputs(
         outputs.push(DraftOutput { tensor: port.name.clone(), shape, what, chunk: None, from });
     }
     Ok(outputs)
-}
-
-/// `--set 'command.range={vx: [..], vy: [..], wz: [..]}'`, which such files do not hold and need not.
-fn command_range(overrides: &Overrides) -> Result<Option<Fact<CommandRange>>, ImportError> {
-    let Some(at) = overrides.get("command.range") else { return Ok(None) };
-    at.closed(&["vx", "vy", "wz"])?;
-    let axis = |key| at.get(key).map(|at: At<'_>| at.pair()).transpose();
-    Ok(Some(Fact::known([axis("vx")?, axis("vy")?, axis("wz")?], at.from())))
 }

@@ -9,7 +9,8 @@
 //! with zeros. A value is scaled, then clipped to `clip_obs`; actions are clipped, fed back, then scaled.
 
 use super::draft::{
-    Draft, DraftHistory, DraftInput, DraftNormalize, DraftOutput, DraftTerm, OutputWhat, TermWhat,
+    Draft, DraftHistory, DraftInput, DraftNormalize, DraftOutput, DraftRuntime, DraftTerm, OutputWhat,
+    TermWhat,
 };
 use super::error::ImportError;
 use super::fact::Fact;
@@ -164,6 +165,7 @@ pub(super) fn draft(folder: &Folder<'_>, overrides: &Overrides) -> Result<Draft,
     let offset = default_pos_rad.clone();
     Ok(Draft {
         kind: Kind::RlSar,
+        runtime: DraftRuntime::of(&rate_hz, &names, overrides)?,
         rate_hz,
         joints,
         default_pos_rad,

@@ -9,8 +9,8 @@
 //! numbers only, so their names must be given (`--set motors=[...]`).
 
 use super::draft::{
-    CommandRange, Draft, DraftHistory, DraftInput, DraftNormalize, DraftOutput, DraftPhase, DraftTerm,
-    OutputWhat, TermWhat,
+    CommandRange, Draft, DraftHistory, DraftInput, DraftNormalize, DraftOutput, DraftPhase, DraftRuntime,
+    DraftTerm, OutputWhat, TermWhat,
 };
 use super::error::ImportError;
 use super::fact::Fact;
@@ -84,9 +84,11 @@ pub(super) fn draft(
     widths::check(&observations, &graph, &input.name, &shape, &terms)?;
     let what = action(&top.required("actions", "the actions")?, map.len())?;
     widths::check_output(&graph, &output.name, &out_shape, map.len())?;
+    let rate_hz = Fact::known((1e6 / step_s).round() / 1e6, step.from());
     Ok(Draft {
         kind: Kind::Unitree,
-        rate_hz: Fact::known((1e6 / step_s).round() / 1e6, step.from()),
+        runtime: DraftRuntime::of(&rate_hz, &known_joints, overrides)?,
+        rate_hz,
         joints,
         default_pos_rad: Fact::known(default_pos, default_at.from()),
         kp,

@@ -34,9 +34,6 @@ pub struct Written {
     pub files: Vec<(String, Vec<u8>)>,
 }
 
-/// Largest run of a graph beside which a deadline of 4 ms makes sense on any machine of this class.
-const DEADLINE_MS: f64 = 4.0;
-
 impl Written {
     /// Writes `draft`; refused with the whole list when something is not known.
     pub fn of(draft: &Draft, folder: &Folder<'_>, plan: &Plan<'_>) -> Result<Self, ImportError> {
@@ -69,6 +66,7 @@ impl Written {
             );
         }
         runtime(&mut text, draft, plan);
+        safety(&mut text, draft);
         joints(&mut text, draft);
         command(&mut text, draft);
         for input in &draft.inputs {
@@ -81,7 +79,7 @@ impl Written {
             line(&mut text, format!("shape = {:?}", counter.shape), "");
             line(&mut text, "source = \"counter\"", "");
             known(&mut text, "length", &counter.length, |v| v.to_string());
-            line(&mut text, "on_end = \"hold\"", "the graph keeps its last frame");
+            known(&mut text, "on_end", &counter.on_end, |v| quoted(v));
         }
         for state in &draft.states {
             write_state(&mut text, state, &mut files)?;
@@ -140,8 +138,8 @@ fn line(text: &mut String, content: impl AsRef<str>, from: &str) {
 }
 
 fn known<T>(text: &mut String, key: &str, fact: &Fact<T>, show: impl Fn(&T) -> String) {
-    if let Fact::Known { value, from } = fact {
-        line(text, format!("{key} = {}", show(value)), from);
+    if let Some(value) = fact.value() {
+        line(text, format!("{key} = {}", show(value)), &fact.origin());
     }
 }
 
@@ -198,9 +196,24 @@ fn head(draft: &Draft, plan: &Plan<'_>) -> String {
 fn runtime(text: &mut String, draft: &Draft, plan: &Plan<'_>) {
     line(text, "\n[runtime]", "");
     known(text, "rate_hz", &draft.rate_hz, |v| format!("{v:?}"));
-    line(text, format!("deadline_ms = {DEADLINE_MS:?}"), "chosen here; not part of the source");
-    line(text, "latency_ticks = 2", "chosen here: observation to use, in ticks of control");
+    let values = &draft.runtime;
+    known(text, "deadline_ms", &values.deadline_ms, |v| format!("{v:?}"));
+    known(text, "latency_ticks", &values.latency_ticks, |v| v.to_string());
+    known(text, "on_miss", &values.on_miss, |v| quoted(v));
+    known(text, "misses_max", &values.misses_max, |v| v.to_string());
     line(text, format!("engine = {}", quoted_list(plan.engines)), plan.engine_note);
+}
+
+fn safety(text: &mut String, draft: &Draft) {
+    line(text, "\n[safety]", "");
+    known(text, "fallback", &draft.runtime.fallback, |v| quoted(v));
+    match draft.runtime.max_action_jump_rad.value() {
+        Some(Some(rad)) => {
+            let jump = format!("max_action_jump = {}", numbers(rad));
+            line(text, jump, &draft.runtime.max_action_jump_rad.origin());
+        }
+        _ => line(text, "# no max_action_jump", &draft.runtime.max_action_jump_rad.origin()),
+    }
 }
 
 fn joints(text: &mut String, draft: &Draft) {
@@ -217,16 +230,16 @@ fn joints(text: &mut String, draft: &Draft) {
 }
 
 fn command(text: &mut String, draft: &Draft) {
-    let Some(Fact::Known { value, from }) = &draft.command_range else { return };
+    let Some(range) = &draft.command_range else { return };
+    let Some(value) = range.value() else { return };
     let axes: Vec<String> = ["vx", "vy", "wz"]
         .iter()
         .zip(value)
         .filter_map(|(axis, range)| range.map(|r| format!("{axis} = {r:?}")))
         .collect();
-    if !axes.is_empty() {
-        line(text, "\n[command]", "");
-        line(text, format!("range = {{ {} }}", axes.join(", ")), from);
-    }
+    line(text, "\n[command]", "");
+    let range_of = |axes: &[String]| format!("range = {{ {} }}", axes.join(", "));
+    line(text, if axes.is_empty() { "# no range".to_owned() } else { range_of(&axes) }, &range.origin());
 }
 
 fn write_input(text: &mut String, input: &DraftInput, files: &mut Files<'_>) -> Result<(), ImportError> {
@@ -367,7 +380,9 @@ fn write_state(text: &mut String, state: &DraftState, files: &mut Files<'_>) -> 
             }
         }
     }
-    line(text, "reset_on = [\"activate\"]", "");
+    let gap = state.gap_ms.value().copied().flatten().map(|ms| format!("gap>{ms}ms"));
+    let events: Vec<String> = std::iter::once("activate".to_owned()).chain(gap).collect();
+    line(text, format!("reset_on = {}", quoted_list(&events)), &state.gap_ms.origin());
     Ok(())
 }
 
@@ -412,11 +427,12 @@ fn write_output(text: &mut String, output: &DraftOutput) {
         if let Some(execute) = chunk.execute.value() {
             write_to(&mut keys, format_args!(", execute = {execute}"));
         }
-        line(
-            text,
-            format!("chunk = {{ {keys}, mode = {}, interp = \"linear\" }}", quoted(mode)),
-            chunk.execute.origin(),
-        );
+        write_to(&mut keys, format_args!(", mode = {}", quoted(mode)));
+        if let Some(interpolation) = chunk.interpolation.value() {
+            write_to(&mut keys, format_args!(", interp = {}", quoted(interpolation)));
+        }
+        let from = format!("{}; interp: {}", chunk.execute.origin(), chunk.interpolation.origin());
+        line(text, format!("chunk = {{ {keys} }}"), &from);
     }
 }
 

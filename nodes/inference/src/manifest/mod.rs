@@ -20,6 +20,10 @@
 //! engine = ["native", "onnxruntime"]   # in order of preference
 //! providers = ["cuda", "cpu"]          # likewise, for engines that have them
 //! require = "cpu"         # the weakest provider allowed; to be said where there are several
+//! [[runtime.plugin]]      # a library that is opened into the engine: a provider, or operators that `extra` names
+//! name = "MusaEP"
+//! library = "libonnxruntime_providers_musa.so"    # in this folder or below it
+//! sha256 = "…"
 //! [safety]                # see Safety
 //! max_action_jump = 0.6   # rad per run
 //! fallback = "stand"      # or damp

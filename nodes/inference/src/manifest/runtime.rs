@@ -1,7 +1,9 @@
 //! When a model runs, on what, and what a missed run does.
 
-use super::DECIMATION_BASE_HZ;
+use super::parse::file_and_hash;
 use super::reader::{Entry, ManifestError, Section};
+use super::{DECIMATION_BASE_HZ, GraphFile};
+use crate::library::is_inside;
 
 /// An engine a manifest may ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,8 +88,8 @@ pub struct Placement {
 pub struct Plugin {
     /// Name of the provider.
     pub name: String,
-    /// File name or path of the library.
-    pub library: String,
+    /// The library, in the manifest's folder or below it; [`crate::Library::verify`] gives its full path.
+    pub library: GraphFile,
 }
 
 /// When TensorRT engines are built.
@@ -301,7 +303,13 @@ impl Profile {
 fn plugin(entry: &Entry<'_>) -> Result<Plugin, ManifestError> {
     let section = entry.section()?;
     let name = section.required("name", "the provider's name")?.text("the provider's name")?;
-    let library = section.required("library", "a shared library")?.text("a shared library")?;
+    let library = file_and_hash(&section, "library")?;
+    if !is_inside(&library.file) {
+        let entry = section.required("library", "a file beside the manifest")?;
+        let expected = "a file in the manifest's folder or below it";
+        let hint = "copy the library there; it is opened with all the rights of this program";
+        return Err(entry.error(format!("\"{}\"", library.file), expected, hint));
+    }
     section.finish()?;
     Ok(Plugin { name, library })
 }

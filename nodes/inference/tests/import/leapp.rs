@@ -2,6 +2,7 @@
 
 use super::*;
 use sinew_inference::import::{OutputWhat, TermWhat};
+use sinew_inference::onnx::Node;
 
 const YAML: &str = "quad_leapp.yaml";
 const VALUES: &str = "quad_leapp_initial_values.safetensors";
@@ -108,13 +109,17 @@ fn a_model_changed_after_the_export_is_refused_by_its_hash() {
     let last = bytes.len() - 1;
     bytes[last] ^= 1;
     let changed = fixture().with("policy.onnx", &bytes);
-    let text = changed.written().unwrap_err().to_string();
-    assert!(text.contains("sha256sum") || text.contains("policy.onnx"), "{text}");
+    changed.refused(&["sha256sum", "SHA-256", "changed after the export"]);
     fixture().edit(YAML, "sha256sum: 0", "sha256sum: 1").refused(&[
         "sha256sum",
         "SHA-256",
         "changed after the export",
     ]);
+    fixture().edit(YAML, "md5sum: 3", "md5sum: 4").refused(&["md5sum", "MD5", "changed after the export"]);
+    // Where only one of the two is there, that one decides.
+    let text = String::from_utf8(fixture().bytes(YAML)).unwrap();
+    let sha256 = text.lines().find(|l| l.contains("sha256sum")).unwrap();
+    changed.edit(YAML, &format!("{sha256}\n"), "").refused(&["md5sum", "MD5", "changed after the export"]);
     fixture().with("policy.onnx", POINTER).refused(&["policy.onnx", "Git LFS pointer"]);
     fixture().with(YAML, POINTER).refused(&[YAML, "Git LFS pointer"]);
 }
@@ -150,6 +155,42 @@ fn frames_orders_and_names_that_are_not_said_are_asked_for() {
     assert_eq!(rate.missing(), ["runtime.rate_hz"]);
 }
 
+/// The bundle with another model, as if it had been exported so.
+fn with_model(bytes: &[u8]) -> Fixture {
+    let hash = sinew_inference::sha256_hex(bytes);
+    let text = String::from_utf8(fixture().bytes(YAML)).unwrap();
+    let line = |key: &str| text.lines().find(|l| l.contains(key)).unwrap().to_owned();
+    let sums = format!("{}\n{}\n", line("md5sum"), line("sha256sum"));
+    fixture().with("policy.onnx", bytes).edit(YAML, &sums, &format!("      sha256sum: {hash}\n"))
+}
+
+/// A file may hold nodes that feed each other; no engine runs it, and the reading of it ends.
+#[test]
+fn gains_that_come_out_of_a_ring_of_nodes_are_not_known() {
+    let mut graph = sinew_inference::onnx::Graph::parse(&fixture().bytes("policy.onnx")).unwrap();
+    let gain = "joint_pos_kp_gains";
+    assert!(fixture().missing().is_empty());
+    for length in [1, 2, 5] {
+        // The gain comes out of the first node, which reads the last one, which reads ... the first one.
+        let name = |i: usize| if i % length == 0 { gain.to_owned() } else { format!("ring_{i}") };
+        graph.constants.retain(|c| c.name != gain);
+        graph.nodes.retain(|n| !n.outputs.iter().any(|o| o == gain || o.starts_with("ring_")));
+        graph.nodes.extend((0..length).map(|i| identity(&name(i + 1), &name(i))));
+        let ring = with_model(&graph.to_bytes());
+        assert_eq!(ring.missing(), ["joints.kp"], "{length}");
+        ring.refused(&[gain, "depends on the inputs", "--set joints.kp"]);
+    }
+}
+
+fn identity(input: &str, output: &str) -> Node {
+    Node {
+        op: "Identity".to_owned(),
+        inputs: vec![input.to_owned()],
+        outputs: vec![output.to_owned()],
+        ..Node::default()
+    }
+}
+
 #[test]
 fn lost_gains_are_not_zero_gains() {
     // Exports of explicit actuators write zeros. The constant is found in the graph and emptied.
@@ -158,10 +199,7 @@ fn lost_gains_are_not_zero_gains() {
         by_type().iter().flat_map(|n| (of(n, [38.0, 40.0, 42.0]) as f32).to_le_bytes()).collect();
     let at = bytes.windows(kp.len()).position(|w| w == kp.as_slice()).unwrap();
     bytes[at..at + kp.len()].fill(0);
-    let hash = sinew_inference::sha256_hex(&bytes);
-    let text = String::from_utf8(fixture().bytes(YAML)).unwrap();
-    let old = text.lines().find(|l| l.contains("sha256sum")).unwrap().trim().to_owned();
-    let zeroed = fixture().with("policy.onnx", &bytes).edit(YAML, &old, &format!("sha256sum: {hash}"));
+    let zeroed = with_model(&bytes);
     assert_eq!(zeroed.missing(), ["joints.kp"]);
     zeroed.refused(&["zero for all joints", "explicit actuators", "--set joints.kp"]);
     assert_eq!(zeroed.set("joints.kp=40").draft().kp.value().unwrap(), &[40.0; 12]);

@@ -2,6 +2,7 @@
 
 use super::*;
 use sinew_inference::import::verify_section;
+use sinew_inference::manifest::{Fallback, Interpolation, OnMiss};
 use sinew_inference::onnx::protobuf::{Fields, Value};
 use sinew_inference::{Model, sha256_hex};
 
@@ -75,6 +76,112 @@ fn each_value_says_where_it_came_from() {
         "stage = \"clipped\"",
     ] {
         assert!(time.contains(part), "{part} in\n{time}");
+    }
+}
+
+/// What was taken for the fixture without being said.
+fn assumed(fixture: &Fixture) -> Vec<String> {
+    fixture.draft().assumptions().into_iter().map(|a| a.what).collect()
+}
+
+const OF_ALL: [&str; 6] = [
+    "runtime.deadline_ms",
+    "runtime.latency_ticks",
+    "runtime.on_miss",
+    "runtime.misses_max",
+    "safety.fallback",
+    "safety.max_action_jump",
+];
+
+#[test]
+fn what_no_source_says_is_listed_and_can_be_said() {
+    let rows: [(&str, &[&str], &[&str]); 5] = [
+        (
+            "quad_leapp",
+            &[
+                "joints.default_pos",
+                "command.range",
+                "state clock_in reset_on",
+                "state last_action_in reset_on",
+            ],
+            &["joints.default_pos=0.5", "command.range={vx: [-1, 1]}", "state.gap_ms=40"],
+        ),
+        ("quad_unitree", &[], &[]), // its ranges are in deploy.yaml
+        ("quad_rl_sar", &["command.range"], &["command.range={vx: [-1, 1]}"]),
+        ("quad_metadata", &["command.range"], &["command.range={wz: [-1, 1]}"]),
+        (
+            "quad_lerobot",
+            &["joints.default_pos", "output action chunk.interp"],
+            &["joints.default_pos=0.5", "chunk.interp=hold"],
+        ),
+    ];
+    for (name, more, sets) in rows {
+        let fixture = Fixture::complete(name);
+        assert_eq!(assumed(&fixture), [OF_ALL.as_slice(), more].concat(), "{name}");
+        for assumption in fixture.draft().assumptions() {
+            assert!(assumption.supply.contains("--set "), "{name}: {assumption:?}");
+            let text = fixture.written().unwrap().manifest;
+            let said = format!("assumed: {}; {}", assumption.why, assumption.supply);
+            assert!(text.contains(&said), "{name}: {said} in\n{text}");
+        }
+        let of_all = [
+            "runtime.deadline_ms=1.5",
+            "runtime.latency_ticks=3",
+            "runtime.on_miss=damp",
+            "runtime.misses_max=1",
+            "safety.fallback=damp",
+            "safety.max_action_jump=0.6",
+        ];
+        let said = of_all.iter().chain(sets).fold(fixture, |fixture, set| fixture.set(set));
+        assert_eq!(assumed(&said), Vec::<String>::new(), "{name}");
+        let text = said.written().unwrap().manifest;
+        assert!(!text.contains("assumed:"), "{text}");
+        let model = Model::load(&files(&said, |text| text), "model.model.toml").unwrap();
+        let runtime = &model.manifest.runtime;
+        assert_eq!((runtime.deadline_ms, runtime.latency_ticks, runtime.misses_max), (1.5, 3, 1), "{name}");
+        assert_eq!(runtime.on_miss, OnMiss::Damp, "{name}");
+        assert_eq!(model.manifest.safety.fallback, Fallback::Damp, "{name}");
+        assert_eq!(model.manifest.safety.max_action_jump_rad, Some(vec![0.6; 12]), "{name}");
+        let chunk = model.manifest.outputs.iter().find_map(|o| o.target()?.chunk.as_ref());
+        assert_eq!(chunk.is_some_and(|c| c.interpolation == Interpolation::Hold), name == "quad_lerobot");
+        assert!(model.manifest.states.iter().all(|s| s.gap_ms == Some(40.0)), "{name}");
+    }
+}
+
+#[test]
+fn an_assumed_deadline_lies_before_the_use_of_the_result_and_before_the_next_run() {
+    let of = |fixture: &Fixture| {
+        let runtime = fixture.draft().runtime;
+        (*runtime.latency_ticks.value().unwrap(), *runtime.deadline_ms.value().unwrap())
+    };
+    let fixture = Fixture::complete("quad_unitree");
+    assert_eq!(of(&fixture), (2, 4.0));
+    assert_eq!(of(&fixture.clone().set("runtime.latency_ticks=5")), (5, 10.0));
+    assert_eq!(of(&fixture.clone().set("runtime.latency_ticks=50")), (50, 20.0));
+    let fast = fixture.edit("params/deploy.yaml", "step_dt: 0.02", "step_dt: 0.002");
+    assert_eq!(of(&fast), (1, 2.0));
+}
+
+#[test]
+fn values_of_no_sense_are_refused_where_they_are_said() {
+    let rows = [
+        ("quad_unitree", "runtime.deadline_ms=0", "0.01 to 1000 ms"),
+        ("quad_unitree", "runtime.latency_ticks=0", "1 to 100"),
+        ("quad_unitree", "runtime.latency_ticks=1.5", "a whole number"),
+        ("quad_unitree", "runtime.on_miss=ignore", "hold or damp or fault"),
+        ("quad_unitree", "runtime.misses_max=0", "1 to 1000"),
+        ("quad_unitree", "safety.fallback=walk", "stand or damp"),
+        ("quad_unitree", "safety.max_action_jump=0", "above zero"),
+        ("quad_unitree", "command.range={vx: [1, -1]}", "low below high"),
+        ("quad_lerobot", "chunk.interp=cubic", "linear or hold"),
+        ("quad_leapp", "state.gap_ms=-1", "0 to 10000 ms"),
+        // A model that reads no command has no use for its range; one without a state none for a gap.
+        ("quad_lerobot", "command.range={vx: [-1, 1]}", "no use"),
+        ("quad_unitree", "state.gap_ms=40", "no use"),
+    ];
+    for (name, set, part) in rows {
+        let key = set.split_once('=').unwrap().0;
+        Fixture::complete(name).set(set).refused(&[key, part]);
     }
 }
 

@@ -13,7 +13,7 @@ mod golden;
 use anyhow::{Context, Result, bail};
 use serde_json::json;
 use sinew_inference::import::{
-    self, Draft, Folder, ImportError, Kind, Missing, Overrides, Plan, RobotFacts, Written,
+    self, Assumed, Draft, Folder, ImportError, Kind, Missing, Overrides, Plan, RobotFacts, Written,
 };
 use sinew_inference::{Directory, Model, NativeEngine, sha256_hex};
 use sinew_robot::Robot;
@@ -171,12 +171,31 @@ fn refused(args: &ModelImport, draft: Option<&Draft>, missing: &[Missing]) -> Ex
     if args.json {
         let list: Vec<_> =
             missing.iter().map(|m| json!({ "what": m.what, "why": m.why, "supply": m.supply })).collect();
-        println!("{}", json!({ "imported": false, "kind": kind, "missing": list }));
+        let assumed = draft.map(assumed_json);
+        println!("{}", json!({ "imported": false, "kind": kind, "missing": list, "assumed": assumed }));
     } else {
         println!("{}: not imported", args.folder.display());
         println!("{}", ImportError::Unknown(missing.to_vec()));
+        print!("{}", assumed_text(&draft.map(Draft::assumptions).unwrap_or_default()));
     }
     ExitCode::FAILURE
+}
+
+/// What was taken without being said, with what replaces it.
+fn assumed_text(assumed: &[Assumed]) -> String {
+    if assumed.is_empty() {
+        return String::new();
+    }
+    let mut text = "assumed, because no file of the source says it; look at each:\n".to_owned();
+    for Assumed { what, value, why, supply } in assumed {
+        text.push_str(&format!("  {what} = {value}: {why}\n    replace it: {supply}\n"));
+    }
+    text
+}
+
+fn assumed_json(draft: &Draft) -> serde_json::Value {
+    let one = |a: &Assumed| json!({ "what": a.what, "value": a.value, "why": a.why, "supply": a.supply });
+    draft.assumptions().iter().map(one).collect()
 }
 
 fn report(args: &ModelImport, draft: &Draft, manifest: &Path, outcome: &Outcome, installed: &[PathBuf]) {
@@ -190,12 +209,14 @@ fn report(args: &ModelImport, draft: &Draft, manifest: &Path, outcome: &Outcome,
                 "manifest": manifest,
                 "files": files,
                 "engines": outcome.engines,
+                "assumed": assumed_json(draft),
                 "report": outcome.golden.as_ref().unwrap_or_else(|reason| reason),
             })
         );
         return;
     }
     println!("{} ({}) -> {}", args.folder.display(), draft.kind.name(), manifest.display());
+    print!("{}", assumed_text(&draft.assumptions()));
     match &outcome.golden {
         Ok(report) => print!("{report}"),
         Err(reason) => {
@@ -289,8 +310,16 @@ impl Golden {
         ];
         for (what, ours, theirs) in lists {
             let (Some(ours), Some(theirs)) = (ours, theirs) else { continue };
+            if ours.len() != joints.len() || theirs.len() != joints.len() {
+                bail!(
+                    "two readers of the source disagree on {what}: {} values here, {} there, for {} joints; is a list cut?",
+                    ours.len(),
+                    theirs.len(),
+                    joints.len()
+                );
+            }
             for ((joint, ours), theirs) in joints.iter().zip(ours).zip(theirs) {
-                if (ours - theirs).abs() > 1e-6 * ours.abs().max(1.0) {
+                if !same(*ours, *theirs) {
                     bail!(
                         "two readers of the source disagree on {what} of joint `{joint}`: {ours} here, {theirs} there; is a list in another order?"
                     );
@@ -298,7 +327,7 @@ impl Golden {
             }
         }
         match draft.rate_hz.value() {
-            Some(rate) if (rate - self.rate_hz).abs() > 1e-6 => {
+            Some(rate) if !same(*rate, self.rate_hz) => {
                 bail!(
                     "two readers of the source disagree on the rate: {rate} Hz here, {} Hz there",
                     self.rate_hz
@@ -309,11 +338,16 @@ impl Golden {
     }
 }
 
+/// Equal but for the last digits; what is no number is equal to nothing.
+fn same(ours: f64, theirs: f64) -> bool {
+    ours.is_finite() && (ours - theirs).abs() <= 1e-6 * ours.abs().max(1.0)
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)] // a failing set-up is a failing test
     use super::*;
-    use sinew_inference::import::{Fact, GraphFiles};
+    use sinew_inference::import::{DraftRuntime, Fact, GraphFiles};
 
     fn draft(kp: &[f64]) -> Draft {
         let known = |values: &[f64]| Fact::known(values.to_vec(), "test");
@@ -325,6 +359,7 @@ mod tests {
             default_pos_rad: known(&[0.0, 0.0]),
             kp: known(kp),
             kd: known(&[1.0, 2.0]),
+            runtime: runtime(),
             unlike_gains: false,
             command_range: None,
             inputs: Vec::new(),
@@ -332,6 +367,17 @@ mod tests {
             states: Vec::new(),
             outputs: Vec::new(),
             notes: Vec::new(),
+        }
+    }
+
+    fn runtime() -> DraftRuntime {
+        DraftRuntime {
+            deadline_ms: Fact::known(4.0, "test"),
+            latency_ticks: Fact::known(2, "test"),
+            on_miss: Fact::known("hold", "test"),
+            misses_max: Fact::known(2, "test"),
+            fallback: Fact::known("stand", "test"),
+            max_action_jump_rad: Fact::known(None, "test"),
         }
     }
 
@@ -355,5 +401,22 @@ mod tests {
         assert!(other.agrees_with(&draft(&[20.0, 40.0])).unwrap_err().to_string().contains("rate"));
         let swapped = Golden { joints: vec!["knee".into(), "hip".into()], ..golden() };
         assert!(swapped.agrees_with(&draft(&[20.0, 40.0])).unwrap_err().to_string().contains("joints"));
+    }
+
+    #[test]
+    fn what_is_no_number_agrees_with_nothing() {
+        let refused = |golden: Golden, kp: &[f64]| golden.agrees_with(&draft(kp)).unwrap_err().to_string();
+        let error = refused(Golden { kp: vec![20.0, f64::NAN], ..golden() }, &[20.0, 40.0]);
+        assert!(error.contains("kp of joint `knee`: 40 here, NaN there"), "{error}");
+        let error = refused(golden(), &[f64::NAN, 40.0]);
+        assert!(error.contains("kp of joint `hip`: NaN here, 20 there"), "{error}");
+        let error = refused(Golden { default_pos: Some(vec![f64::NAN, 0.0]), ..golden() }, &[20.0, 40.0]);
+        assert!(error.contains("default_pos of joint `hip`"), "{error}");
+        let error = refused(Golden { rate_hz: f64::NAN, ..golden() }, &[20.0, 40.0]);
+        assert!(error.contains("rate"), "{error}");
+        let error = refused(golden(), &[f64::INFINITY, 40.0]);
+        assert!(error.contains("kp of joint `hip`"), "{error}");
+        let error = refused(Golden { kp: vec![20.0], ..golden() }, &[20.0, 40.0]);
+        assert!(error.contains("kp: 2 values here, 1 there, for 2 joints"), "{error}");
     }
 }

@@ -27,7 +27,7 @@ pub fn load(file: &Path, choice: &Choice) -> Result<std::result::Result<Loaded, 
     let scenario = Scenario::parse(&name, &text)?.choose(choice, &name)?;
     let folder = crate::site::robot_folder(&scenario.robot)?;
     let robot = Robot::load(&folder)?;
-    let setup = Setup::of_with(&scenario, robot, &Models::of(file, &folder), crate::engines::make);
+    let setup = Setup::of_with(&scenario, robot, &Models::of(file, &folder), crate::engines::make_or_fetch);
     Ok(match setup {
         Ok(mut setup) => {
             let engines = Arc::new(AllEngines::default());

@@ -126,7 +126,8 @@ impl Loop<'_> {
             if let Some(link) = &self.link {
                 fields.insert("link".into(), link.report());
             }
-            fields.insert("placement".into(), crate::engines::placements());
+            let policy = self.host.policy();
+            fields.insert("placement".into(), crate::engines::placement_of(policy));
         }
         Ok(report)
     }

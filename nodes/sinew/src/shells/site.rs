@@ -130,7 +130,8 @@ fn setup(
 ) -> Result<Setup> {
     if let Some((scenario, file)) = scenario {
         let models = Models::of(Path::new(file), folder);
-        let mut setup = Setup::of_with(scenario, robot, &models, crate::engines::make)?;
+        // A scenario is always simulated.
+        let mut setup = Setup::of_with(scenario, robot, &models, crate::engines::make_or_fetch)?;
         setup.name = name.to_owned();
         setup.engines = Arc::new(AllEngines::default());
         return Ok(setup);
@@ -139,7 +140,9 @@ fn setup(
     let model = params.path("model").unwrap_or_else(walk);
     let (source, manifest) = Directory::of_file(&model)?;
     let mut setup = Setup::new(robot, name, &source, &[manifest])?;
-    setup.make_engine = crate::engines::make;
+    // In lockstep the twin is the clock, so the world is simulated. With its own timing this may be the robot itself.
+    setup.make_engine =
+        if params.flag("free_run")? { crate::engines::make } else { crate::engines::make_or_fetch };
     let choice = choice(params)?;
     setup.seed = choice.seed.unwrap_or(setup.seed);
     setup.latency_ticks = choice.latency_ticks.unwrap_or(setup.latency_ticks);

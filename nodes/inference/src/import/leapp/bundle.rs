@@ -1,5 +1,8 @@
 //! The YAML of a bundle: its tensors, its graph file, and the edges between them.
 
+use sha2::Digest;
+
+use crate::model::{hex, sha256_hex};
 use crate::stats::Stats;
 
 use super::super::draft::DraftState;
@@ -8,6 +11,7 @@ use super::super::fact::Fact;
 use super::super::folder::Folder;
 use super::super::graph_file::GraphFile;
 use super::super::overrides::Overrides;
+use super::super::runtime::state_gap;
 use super::super::tree::{At, Value};
 
 pub(super) const TENSOR_KEYS: [&str; 8] =
@@ -142,15 +146,22 @@ pub(super) fn graph(
     }
     let path = parameters.required("model_path", "the model's file")?;
     let graph = GraphFile::find(folder, Some(&Folder::beside(file, path.text()?)), overrides)?;
-    if let Some(sum) = parameters.get("sha256sum") {
-        let found = crate::model::sha256_hex(&folder.read(&graph.files.file)?);
-        let expected = sum.text()?.to_ascii_lowercase();
-        if found != expected {
-            let hint = "the model was changed after the export; copy both files again";
-            return Err(sum.error(format!("a model whose SHA-256 is {found}"), expected, hint));
-        }
-    }
+    let model = folder.read(&graph.files.file)?;
+    let md5 = |bytes: &[u8]| hex(&md5::Md5::digest(bytes));
+    unchanged(parameters, "sha256sum", "SHA-256", &sha256_hex(&model))?;
+    unchanged(parameters, "md5sum", "MD5", &md5(&model))?;
     Ok(graph)
+}
+
+/// The sum under `key`, where the bundle has one, is the model's own.
+fn unchanged(parameters: &At<'_>, key: &str, sum: &str, found: &str) -> Result<(), ImportError> {
+    let Some(at) = parameters.get(key) else { return Ok(()) };
+    let expected = at.text()?.to_ascii_lowercase();
+    if found == expected {
+        return Ok(());
+    }
+    let hint = "the model was changed after the export; copy both files again";
+    Err(at.error(format!("a model whose {sum} is {found}"), expected, hint))
 }
 
 /// YAML and graph name the same tensors with the same shapes and types.
@@ -301,6 +312,7 @@ pub(super) fn state(
     input: &str,
     inputs: &[Tensor<'_>],
     from: &str,
+    overrides: &Overrides,
 ) -> Result<DraftState, ImportError> {
     let tensor = inputs.iter().find(|t| t.name == input);
     let (shape, dtype) = tensor.map_or((Vec::new(), "f32"), |t| (t.shape.clone(), t.dtype));
@@ -330,6 +342,7 @@ pub(super) fn state(
         shape,
         dtype,
         init,
+        gap_ms: state_gap(overrides)?,
         from: from.to_owned(),
     })
 }

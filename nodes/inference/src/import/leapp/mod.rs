@@ -8,11 +8,12 @@
 mod bundle;
 mod tensors;
 
-use super::draft::Draft;
+use super::draft::{Draft, DraftRuntime};
 use super::error::ImportError;
 use super::fact::Fact;
 use super::folder::Folder;
 use super::overrides::Overrides;
+use super::runtime::standing_posture;
 use super::{Kind, RobotFacts};
 use bundle::{bundle_file, everything_is_routed, exporter, feedback, graph, rate, same_tensors, state};
 use tensors::{gain, input, names_of, output, renamed};
@@ -65,7 +66,7 @@ pub(super) fn draft(
     let known = joints.value().cloned().unwrap_or_default();
     let mut states = Vec::new();
     for (source, sink, from) in &feedback {
-        states.push(state(folder, &file, &pipeline, node, source, sink, &inputs, from)?);
+        states.push(state(folder, &file, &pipeline, node, source, sink, &inputs, from, overrides)?);
     }
     let mut terms = Vec::new();
     for tensor in inputs.iter().filter(|t| !feedback.iter().any(|(_, sink, _)| sink == t.name)) {
@@ -94,14 +95,13 @@ pub(super) fn draft(
     let (kp, kd) = (gain_of("kp", kp)?, gain_of("kd", kd)?);
     let default_pos_rad = match overrides.per_name("joints.default_pos", &known)? {
         Some(given) => given,
-        None => Fact::known(
-            robot.stand_of(&known),
-            "the robot's standing posture; no tensor of this model uses it",
-        ),
+        None => standing_posture(robot.stand_of(&known)),
     };
+    let rate_hz = rate(&pipeline, &ignored, overrides)?;
     Ok(Draft {
         kind: Kind::Leapp,
-        rate_hz: rate(&pipeline, &ignored, overrides)?,
+        runtime: DraftRuntime::of(&rate_hz, &known, overrides)?,
+        rate_hz,
         joints,
         default_pos_rad,
         kp,

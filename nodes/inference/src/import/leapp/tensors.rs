@@ -9,6 +9,7 @@ use super::super::draft::{
 use super::super::error::ImportError;
 use super::super::fact::Fact;
 use super::super::overrides::Overrides;
+use super::super::runtime::interpolation;
 use super::super::tree::Value;
 use super::bundle::Tensor;
 
@@ -79,7 +80,7 @@ pub(super) fn input(
         let names = renamed(&names_of(tensor, overrides)?, overrides)?;
         let unknown = match names.clone() {
             Fact::Unknown { why, supply } => Some(Fact::Unknown { why, supply }),
-            Fact::Known { .. } => None,
+            Fact::Known { .. } | Fact::Assumed { .. } => None,
         };
         Ok((names.value().filter(|n| n.as_slice() != joints).cloned(), unknown))
     };
@@ -113,14 +114,14 @@ pub(super) fn input(
             }
         }
         (Some("state/body/rotation"), _) => match rotation(tensor, overrides)? {
-            Fact::Known { value, .. } => TermWhat::Rotation(value),
+            Fact::Known { value, .. } | Fact::Assumed { value, .. } => TermWhat::Rotation(value),
             Fact::Unknown { why, supply } => {
                 scale = Fact::Unknown { why, supply };
                 TermWhat::Rotation("quaternion_wxyz")
             }
         },
         (Some("command/body/velocity"), _) => match axes(tensor, overrides)? {
-            Fact::Known { value, .. } => TermWhat::Command(value),
+            Fact::Known { value, .. } | Fact::Assumed { value, .. } => TermWhat::Command(value),
             Fact::Unknown { why, supply } => {
                 scale = Fact::Unknown { why, supply };
                 TermWhat::Command(vec!["vx", "vy", "wz"])
@@ -307,7 +308,8 @@ pub(super) fn chunk(tensor: &Tensor<'_>, overrides: &Overrides) -> Result<Option
         ),
     };
     let dt_s = Fact::known(period.number()? / 1000.0, period.from());
-    Ok(Some(DraftChunk { steps: *steps, execute, dt_s, ensemble: None }))
+    let interpolation = interpolation(overrides)?;
+    Ok(Some(DraftChunk { steps: *steps, execute, dt_s, ensemble: None, interpolation }))
 }
 
 /// The values of a gain output, which must be a constant of the graph, in the policy's order.

@@ -104,7 +104,7 @@ class Leapp:
             by_name = dict(zip("wxyz", state["orientation_wxyz"]))
             return [by_name[name[-1]] for name in names]
         if kind == "command/body/velocity":
-            vx, vy, wz = state["command"]
+            vx, vy, wz = self.source.clamped(state["command"])
             by_name = {"vx": vx, "lin_vel_x": vx, "linear_x": vx, "x": vx, "vy": vy, "lin_vel_y": vy, "linear_y": vy,
                        "y": vy, "wz": wz, "ang_vel_z": wz, "angular_z": wz, "yaw_rate": wz}
             return [by_name[name] for name in names]

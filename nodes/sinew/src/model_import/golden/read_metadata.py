@@ -9,7 +9,7 @@ from source import Graph, Source
 
 class Metadata:
     def __init__(self, request):
-        source = Source(request)
+        source = self.source = Source(request)
         self.said = source.said
         self.graph_file = source.graph()
         self.graph = Graph(self.graph_file)
@@ -47,9 +47,7 @@ class Metadata:
         self.phase = None
 
     def command(self, state):
-        ranges = (self.said.get("command") or {}).get("range") or {}
-        axes = zip(("vx", "vy", "wz"), state["command"])
-        return np.array([np.clip(v, *ranges[a]) if a in ranges else v for a, v in axes])
+        return self.source.clamped(state["command"])
 
     def clock(self, state):
         """The feet's phases now; they advance, or stand still, after they were shown."""
@@ -99,8 +97,10 @@ class Metadata:
         observation = np.concatenate([m for buffer in self.buffers for m in buffer]).astype(np.float32)[None]
         feeds = {name: observation for name in self.graph.inputs if name != "time_step"}
         if "time_step" in self.graph.inputs:
-            last = self.said["counter"]["length"] - 1
-            feeds["time_step"] = np.full(self.graph.shape("time_step"), min(self.frame, last), np.float32)
+            counter = self.said["counter"]
+            wraps = counter.get("on_end") == "wrap"
+            frame = self.frame % counter["length"] if wraps else min(self.frame, counter["length"] - 1)
+            feeds["time_step"] = np.full(self.graph.shape("time_step"), frame, np.float32)
         self.frame += 1
         outputs = self.graph.run(feeds)
         names = [n for n in ("actions", "continuous_actions") if n in outputs]

@@ -7,7 +7,7 @@ from source import Graph, Source, load
 
 class RlSar:
     def __init__(self, request):
-        source = Source(request)
+        source = self.source = Source(request)
         config_file = source.find("config.yaml")
         self.p = {}
         for file in (source.find("base.yaml"), config_file):
@@ -39,7 +39,7 @@ class RlSar:
             "lin_vel": lambda: state["velocity_m_s"] * self.p["lin_vel_scale"],
             "ang_vel": lambda: state["gyro_rad_s"] * self.p["ang_vel_scale"],
             "gravity_vec": lambda: state["projected_gravity"],
-            "commands": lambda: state["command"] * np.array(self.p["commands_scale"]),
+            "commands": lambda: self.source.clamped(state["command"]) * np.array(self.p["commands_scale"]),
             "dof_pos": lambda: (q - self.default_pos) * self.p["dof_pos_scale"],
             "dof_vel": lambda: dq * self.p["dof_vel_scale"],
             "actions": lambda: self.actions,

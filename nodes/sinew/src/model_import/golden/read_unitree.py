@@ -11,7 +11,7 @@ class Unitree:
     needs = ()
 
     def __init__(self, request):
-        source = Source(request)
+        source = self.source = Source(request)
         file = source.find("deploy.yaml")
         self.config = load(file)
         motor_names = source.said["motors"]
@@ -54,8 +54,8 @@ class Unitree:
             return self.action
         if name == "velocity_commands":
             ranges = ((self.config.get("commands") or {}).get("base_velocity") or {}).get("ranges") or {}
-            axes = zip(("lin_vel_x", "lin_vel_y", "ang_vel_z"), state["command"])
-            return [np.clip(v, *ranges[axis]) if ranges.get(axis) else v for axis, v in axes]
+            names = {"vx": "lin_vel_x", "vy": "lin_vel_y", "wz": "ang_vel_z"}
+            return self.source.clamped(state["command"], {ours: ranges.get(own) for ours, own in names.items()})
         if name == "gait_phase":
             period = term["params"]["period"]
             turn = (self.steps * self.config["step_dt"] % period) / period

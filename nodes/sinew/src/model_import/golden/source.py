@@ -2,6 +2,7 @@
 
 import pathlib
 
+import numpy as np
 import onnxruntime
 import yaml
 
@@ -48,6 +49,12 @@ class Source:
         if isinstance(given, dict):
             return [given[name] for name in joints]
         return list(given) if isinstance(given, list) else [given] * len(joints)
+
+    def clamped(self, command, own=None):
+        """The velocity command within `command.range` as the user gives it, else within the source's own."""
+        ranges = (self.said.get("command") or {}).get("range") or own or {}
+        axes = zip(("vx", "vy", "wz"), command)
+        return np.array([np.clip(v, *ranges[axis]) if ranges.get(axis) else v for axis, v in axes])
 
     def rate_hz(self, own):
         given = (self.said.get("runtime") or {}).get("rate_hz")
