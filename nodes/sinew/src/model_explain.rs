@@ -131,7 +131,7 @@ impl Follower {
                 row.runs
             );
             let Some(state) = self.client.robot_state.as_ref() else { continue };
-            if !state.header.step.is_multiple_of(decimation) {
+            if !state.header.step.is_multiple_of(decimation) || row.has(state) {
                 continue;
             }
             if let Some(found) = self.client.models.get(&self.number).filter(|h| **h != model.wire_hash()) {
@@ -219,6 +219,11 @@ struct InARow {
 }
 
 impl InARow {
+    /// Control says a state again while it waits for an answer to it.
+    fn has(&self, state: &RobotState) -> bool {
+        self.last.is_some_and(|(boot, step, _)| boot == state.header.boot_id && state.header.step <= step)
+    }
+
     fn take(&mut self, state: &RobotState, active: bool, decimation: u64) {
         let now = (state.header.boot_id, state.header.step, state.body.activation);
         let follows = self.last.is_some_and(|(boot, step, _)| (boot, step + decimation) == (now.0, now.1));
@@ -348,5 +353,6 @@ mod tests {
         assert_eq!(take(170, 4, true), (1, false)); // and is no longer whole
         assert_eq!(take(180, u32::MAX, false), (1, false));
         assert_eq!(take(190, u32::MAX, false), (2, false));
+        assert!(row.has(&state(190, 5)) && row.has(&state(180, 5)) && !row.has(&state(200, 5)));
     }
 }
