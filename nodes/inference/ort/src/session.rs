@@ -161,7 +161,9 @@ fn configured(runtime: &Runtime, settings: &Settings<'_>) -> Result<SessionBuild
         .with_intra_op_spinning(config.spin)?
         .with_inter_op_spinning(false)?
         .with_no_environment_execution_providers()?
-        .with_config_entry("session.record_ep_graph_assignment_info", "1")?;
+        .with_config_entry("session.record_ep_graph_assignment_info", "1")?
+        // Left alone, the library quantises the inputs of layers whose weights alone have 8 bits: 1 is f32.
+        .with_config_entry("session.qdq_matmulnbits_accuracy_level", "1")?;
     if config.forbids_cpu() {
         builder = builder.with_disable_cpu_fallback()?;
     }
