@@ -25,6 +25,28 @@ fn every_engine_of_the_program_conforms() {
     assert!(result["engines"]["onnxruntime"].is_null());
 }
 
+#[test]
+fn tract_is_judged_where_it_was_built_in_and_named_where_it_was_not() {
+    let arguments = ["model", "conformance", "--engine", "tract", "--json"];
+    if cfg!(feature = "tract") {
+        let (all, success) = sinew(&["model", "conformance", "--json"]);
+        assert!(success, "{all}");
+        let (alone, success) = sinew(&arguments);
+        assert!(success, "{alone}");
+        assert!(alone["engines"]["native"].is_null(), "{alone}");
+        for result in [all, alone] {
+            assert!(result["engines"]["tract"]["cases"].as_array().unwrap().len() >= 15, "{result}");
+        }
+        return;
+    }
+    let output = Command::new(env!("CARGO_BIN_EXE_sinew")).args(arguments).output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && output.stdout.is_empty(), "{errors}");
+    assert!(errors.contains("--engine tract") && errors.contains("--features tract"), "{errors}");
+    let (all, _) = sinew(&["model", "conformance", "--json"]);
+    assert!(all["engines"]["tract"].is_null(), "{all}");
+}
+
 /// What it measures is not asserted here, where other tests run beside it; that it measures is.
 #[test]
 fn the_bench_of_a_policy_measures_every_subject() {

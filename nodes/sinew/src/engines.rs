@@ -69,6 +69,10 @@ pub fn make_kind(model: &Model, kind: EngineKind) -> Result<Made, String> {
     }
 }
 
+/// Why an engine that the cargo feature `tract` brings is not there.
+pub const WITHOUT_TRACT: &str =
+    "this program was built without it; build it with `cargo build --release --features tract`";
+
 /// Was this program built with that engine?
 pub fn has(kind: EngineKind) -> bool {
     match kind {
@@ -98,8 +102,5 @@ fn tract(model: &Model) -> Result<Made, String> {
 
 #[cfg(not(feature = "tract"))]
 fn tract(model: &Model) -> Result<Made, String> {
-    Err(format!(
-        "{}: engine tract: this program was built without it; build with --features tract",
-        model.file
-    ))
+    Err(format!("{}: engine tract: {WITHOUT_TRACT}", model.file))
 }
