@@ -12,7 +12,7 @@ use ort::compiler::ModelCompiler;
 
 use crate::cache::{CONTEXT, EngineBuilder, EngineKey};
 use crate::config::{Choice, ProviderConfig};
-use crate::diagnose::{Cause, Machine, diagnose, folder_of};
+use crate::diagnose::{Machine, device, diagnose, folder_of};
 use crate::foreign::infer_version;
 use crate::libraries::dynamic_of;
 use crate::provider::Provider;
@@ -30,15 +30,16 @@ pub fn engine_key(
     config: &ProviderConfig,
     machine: &Machine,
 ) -> Result<EngineKey, OrtEngineError> {
+    let number = config.device_of(Provider::TensorRt)?;
     let refused = |reason: String| OrtEngineError::Provider {
         version: runtime.version(),
         provider: Provider::TensorRt.key().to_owned(),
-        causes: diagnose(Provider::TensorRt, runtime.library(), machine),
+        causes: diagnose(Provider::TensorRt, runtime.library(), machine, number),
         reason,
     };
     let tensorrt = tensorrt_version(runtime.library(), machine).map_err(&refused)?;
     let driver = machine.driver.as_ref().map_err(|e| refused(e.to_string()))?;
-    let device = driver.devices.first().ok_or_else(|| refused(Cause::NoDevice.to_string()))?;
+    let device = device(driver, number).map_err(|cause| refused(cause.to_string()))?;
     let mut options = config.tensorrt.key_options();
     options.extend(config.extra_of(Provider::TensorRt.key()).map(|(k, v)| format!("{k}={v}")));
     options.sort();

@@ -83,7 +83,12 @@ pub fn preflight(
         });
     }
     if providers.contains(&Provider::Cuda)
-        && let Some(cause) = wrong_architecture(Provider::Cuda, runtime.library(), &Machine::here())
+        && let Some(cause) = wrong_architecture(
+            Provider::Cuda,
+            runtime.library(),
+            &Machine::here(),
+            config.device_of(Provider::Cuda)?,
+        )
     {
         return Err(OrtEngineError::Provider {
             version: runtime.version(),
@@ -188,11 +193,12 @@ fn register(
     }
     let extra = settings.config.extra_of(provider.key());
     options.extend(extra.map(|(key, value)| (key.to_owned(), value.to_owned())));
+    let device = settings.config.device_of(provider).unwrap_or(0); // others than NVIDIA's count in their own way
     let dispatch = dispatch(provider, &options)?;
     builder.with_execution_providers([dispatch]).map_err(|error| OrtEngineError::Provider {
         version: runtime.version(),
         provider: provider.key().to_owned(),
-        causes: diagnose(provider, runtime.library(), &Machine::here()),
+        causes: diagnose(provider, runtime.library(), &Machine::here(), device),
         reason: format!("the library says: {error}"),
     })
 }

@@ -12,8 +12,9 @@ use foreign::{compile, define};
 use ort::sys::OrtApi;
 use sinew_inference::{Directory, Engine, Model, RunError};
 use sinew_inference_ort::{
-    Cause, ConfigError, EngineCache, GraphBytes, NameError, OrtEngine, OrtEngineError, Placement,
-    PlacementError, Places, Provider, ProviderConfig, Runtime, fetch, io_of,
+    Cause, ConfigError, CudaDriver, EngineCache, GraphBytes, LoaderPath, Machine, NameError, OrtEngine,
+    OrtEngineError, Placement, PlacementError, Places, Provider, ProviderConfig, Runtime, engine_key, fetch,
+    io_of,
 };
 use sinew_policy::{Policy, PolicyConfig, PolicyFault};
 use sinew_wire::{PolicyStatus, RobotJoint, RobotState, StepTime};
@@ -149,6 +150,36 @@ fn the_library_missing_deep_below_a_provider_is_named() {
         std::fs::write(at("libblas_of_test.so.13"), b"cut short").unwrap();
         let told = liar.refusal(&cuda("cpu", 0.0)).to_string();
         assert!(told.contains("libblas_of_test.so.13, needed by") && told.contains("not a 64-bit"), "{told}");
+        std::fs::remove_file(provider).unwrap();
+    });
+}
+
+#[test]
+fn an_engine_is_prepared_for_the_device_that_the_configuration_names() {
+    Liar::with(&["cuda_listed"], |liar| {
+        let at = |name: &str| liar.folder.join(name);
+        let driver = at("libcuda_of_test.so.1");
+        compile(include_str!("foreign/driver.c"), &driver, &["-DFAILS=0".to_owned()]);
+        let infer = at("libnvinfer.so.10");
+        let soname = ["-Wl,-soname,libnvinfer.so.10".to_owned()];
+        compile("int getInferLibVersion(void) { return 101602; }", &infer, &soname);
+        let source = "int getInferLibVersion(void); int p(void) { return getInferLibVersion(); }";
+        let provider = at("libonnxruntime_providers_tensorrt.so");
+        compile(source, &provider, &[infer.display().to_string()]);
+        let machine = Machine {
+            loader: LoaderPath { environment: vec![liar.folder.clone()], ..LoaderPath::of_process() },
+            driver: CudaDriver::query_library(&driver),
+        };
+        let key = |option: Option<&str>| {
+            let mut config = ProviderConfig::of(&[Provider::TensorRt, Provider::Cpu]);
+            config.extra.extend(option.map(|n| ("tensorrt.device_id".to_owned(), n.to_owned())));
+            engine_key(&liar.runtime, &GraphBytes::whole(model().graph_bytes), &config, &machine)
+        };
+        let (first, second) = (key(None).unwrap(), key(Some("1")).unwrap());
+        assert_eq!((first.capability.as_str(), second.capability.as_str()), ("8.7", "9.0"));
+        assert_ne!(first.id(), second.id());
+        let error = key(Some("2")).unwrap_err().to_string();
+        assert!(error.contains("device_id = 2, and the NVIDIA driver sees 2"), "{error}");
         std::fs::remove_file(provider).unwrap();
     });
 }
