@@ -68,15 +68,16 @@ impl OrtEngine {
         config: &ProviderConfig,
         engines: Option<&EngineCache>,
     ) -> Result<(Self, Placement), OrtEngineError> {
-        let file = ProfileFile::new();
-        let mut engine = Self::build_with(runtime, graph, io, config, engines, Some(file.prefix()))?;
         let version = runtime.version();
+        let folder = std::env::temp_dir();
         let misplaced = |error: PlacementError| OrtEngineError::Placement { version: version.clone(), error };
         let unread = |reason: String| OrtEngineError::Profile {
             version: version.clone(),
-            folder: std::env::temp_dir().display().to_string(),
+            folder: folder.display().to_string(),
             reason,
         };
+        let file = ProfileFile::create_in(&folder).map_err(|e| unread(e.to_string()))?;
+        let mut engine = Self::build_with(runtime, graph, io, config, engines, Some(file.prefix()))?;
         let call = |name: &str| runtime.call(name);
         let weights = graph.weights(&version)?;
         let recorded = assignment(engine.bound.session())

@@ -4,57 +4,46 @@
 //! not those of the file.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use tempfile::TempDir;
 
 /// Largest profile read, bytes.
 pub const MAX_PROFILE_BYTES: u64 = 256 << 20;
 
-/// The file of one session's profile: a name that no other engine of this machine uses, removed whatever happens,
-/// also when the session was never built.
+/// Beginning of the file's name; the library puts the time and `.json` behind it.
+const NAME: &str = "profile_";
+
+/// The file of one session's profile, alone in a folder that nobody else may read or write, made for it under a name
+/// that nobody knows beforehand. It is removed whatever happens, also when the session was never built.
 pub(crate) struct ProfileFile {
-    folder: PathBuf,
-    name: String,
+    folder: TempDir,
 }
 
 impl ProfileFile {
-    pub(crate) fn new() -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("sinew-profile-{}-{count}_", std::process::id());
-        Self { folder: std::env::temp_dir(), name }
+    /// A folder in `parent` that was not there before.
+    pub(crate) fn create_in(parent: &Path) -> std::io::Result<Self> {
+        let prefix = format!("sinew-profile-{}-", std::process::id());
+        let ours = std::fs::Permissions::from_mode(0o700);
+        let folder = tempfile::Builder::new().prefix(&prefix).permissions(ours).tempdir_in(parent)?;
+        Ok(Self { folder })
     }
 
-    /// What the library puts the time and `.json` behind.
+    /// What the library is told.
     pub(crate) fn prefix(&self) -> PathBuf {
-        self.folder.join(&self.name)
+        self.folder.path().join(NAME)
     }
 
     /// The profile, once the session has ended it.
     pub(crate) fn read(&self) -> Result<Vec<u8>, String> {
-        let file = self.files().pop().ok_or("the library wrote none")?;
+        let entries = std::fs::read_dir(self.folder.path()).map_err(|e| e.to_string())?;
+        let file = entries.flatten().map(|e| e.path()).next().ok_or("the library wrote none")?;
         let told = |e: std::io::Error| format!("{}: {e}", file.display());
         match std::fs::metadata(&file).map_err(told)?.len() {
             size if size > MAX_PROFILE_BYTES => Err(format!("{}: {size} bytes", file.display())),
             _ => std::fs::read(&file).map_err(told),
-        }
-    }
-
-    fn files(&self) -> Vec<PathBuf> {
-        let own =
-            |p: &PathBuf| p.file_name().and_then(|n| n.to_str()).is_some_and(|n| n.starts_with(&self.name));
-        let entries = std::fs::read_dir(&self.folder).into_iter().flatten().flatten();
-        entries.map(|e| e.path()).filter(own).collect()
-    }
-}
-
-impl Drop for ProfileFile {
-    fn drop(&mut self) {
-        for file in self.files() {
-            // Somebody else's clean-up may have been quicker.
-            drop(std::fs::remove_file(file));
         }
     }
 }
@@ -143,6 +132,26 @@ mod tests {
         {"cat":"Node","dur":6,"name":"_kernel_time","args":{"provider":"CPUExecutionProvider","node_index":"2"}},
         {"cat":"Node","dur":4,"name":"_kernel_time","args":{"provider":"CPUExecutionProvider","node_index":"3"}}
     ]"#;
+
+    #[test]
+    fn the_folder_of_a_profile_is_ours_alone_and_goes_with_it() {
+        let parent = tempfile::tempdir().unwrap();
+        let left = || std::fs::read_dir(parent.path()).unwrap().count();
+        let [one, two] = [(); 2].map(|()| ProfileFile::create_in(parent.path()).unwrap());
+        assert_ne!(one.prefix(), two.prefix());
+        for file in [&one, &two] {
+            let mode = file.folder.path().metadata().unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o700, "{mode:o}");
+        }
+        assert!(one.read().unwrap_err().contains("wrote none"));
+        let written = format!("{}2026.json", one.prefix().display());
+        std::fs::write(&written, "[]").unwrap();
+        assert_eq!(one.read().unwrap(), b"[]");
+        assert_eq!(left(), 2);
+        drop((one, two));
+        assert_eq!(left(), 0);
+        assert!(ProfileFile::create_in(&parent.path().join("nowhere")).is_err());
+    }
 
     #[test]
     fn kernels_are_counted_once_and_timed_per_run() {
