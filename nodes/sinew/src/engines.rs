@@ -48,6 +48,9 @@ pub fn make(model: &Model) -> Result<Box<dyn Engine>, String> {
     };
     let made = make_kind(model, *kind)?;
     if let Some(placement) = &made.placement {
+        if let Some(warning) = &placement.warning {
+            eprintln!("{}: warning: {warning}", model.manifest.name);
+        }
         let mut known = PLACEMENTS.lock().unwrap_or_else(PoisonError::into_inner);
         known.insert(model.manifest.name.clone(), placement.to_json());
     }
