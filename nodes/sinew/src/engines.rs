@@ -48,6 +48,10 @@ pub fn make(model: &Model) -> Result<Box<dyn Engine>, String> {
     };
     let made = make_kind(model, *kind)?;
     if let Some(placement) = &made.placement {
+        if placement.is_mixed() {
+            // Frames have room for one provider.
+            eprintln!("{}: runs on several providers: {placement}", model.manifest.name);
+        }
         if let Some(warning) = &placement.warning {
             eprintln!("{}: warning: {warning}", model.manifest.name);
         }

@@ -315,6 +315,11 @@ impl Placement {
         self.providers.iter().filter(|s| s.nodes > 0).all(on)
     }
 
+    /// True when several providers share the nodes.
+    pub fn is_mixed(&self) -> bool {
+        self.providers.iter().filter(|s| s.nodes > 0).count() > 1
+    }
+
     /// In one phrase for an engine's name: `TensorRT 97 %, CUDA 3 %` in the configuration's names.
     pub fn summary(&self) -> String {
         let used: Vec<&Share> = self.providers.iter().filter(|s| s.nodes > 0).collect();
@@ -445,6 +450,7 @@ mod tests {
         let placement = placed("cuda", 0.9);
         placement.judge_assignment().unwrap();
         assert_eq!(placement.summary(), "tensorrt 80 %, cuda 10 %, cpu 10 %");
+        assert!(placement.is_mixed());
         assert!(
             placement.to_string().contains("tensorrt: 8 of 10 nodes (80 %) in 1 subgraphs"),
             "{placement}"
