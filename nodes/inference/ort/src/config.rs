@@ -55,7 +55,7 @@ pub struct ProviderConfig {
     pub spin: bool,
     /// A run longer than this is late, us; the median after warm-up must be below.
     pub deadline_us: Option<f64>,
-    /// Largest 99th percentile allowed, us.
+    /// Largest 99th percentile allowed, us; without it the deadline, on a processor as a warning only.
     pub p99_us: Option<f64>,
     /// TensorRT's own section.
     pub tensorrt: TensorRt,

@@ -7,13 +7,24 @@
 use std::fmt;
 
 use crate::config::ProviderConfig;
-use crate::foreign::Subgraph;
 use crate::profile::Kernels;
 use crate::provider::Provider;
+use crate::subgraph::Subgraph;
 use crate::weights::Weights;
 
 const DEADLINE: &str = "runtime.deadline_ms";
 const P99: &str = "99th percentile";
+
+/// What the shares of a [`Placement`] were counted from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Evidence {
+    /// The session's own record: nodes as it handed them out.
+    #[default]
+    Record,
+    /// The profile of the warm-up, with a library whose interface has no record: kernels that ran.
+    Profile,
+}
 
 /// Nodes of one provider.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
@@ -60,6 +71,8 @@ pub struct Placement {
     pub min_node_share: f64,
     /// True when the library itself was told to refuse nodes on its CPU kernels.
     pub cpu_forbidden: bool,
+    /// What shares were counted from.
+    pub evidence: Evidence,
     /// Assigned nodes by provider, those asked for first and in their order.
     pub providers: Vec<Share>,
     /// Share of nodes on allowed providers.
@@ -89,13 +102,15 @@ pub enum PlacementError {
     Nothing,
     /// Too few nodes where they should be.
     #[error(
-        "{on_allowed} of {nodes} nodes ({share:.1} %) run on {allowed}; the manifest asks for {least:.1} %; elsewhere: {elsewhere}; use operators that the provider has, or lower runtime.min_node_share, or runtime.require"
+        "{on_allowed} of {nodes} {counted} ({share:.1} %) run on {allowed}; the manifest asks for {least:.1} %; elsewhere: {elsewhere}; use operators that the provider has, or lower runtime.min_node_share, or runtime.require"
     )]
     NodeShare {
         /// Nodes on allowed providers.
         on_allowed: usize,
         /// All nodes.
         nodes: usize,
+        /// `nodes`, or what stands for them.
+        counted: &'static str,
         /// In per cent.
         share: f64,
         /// Allowed providers.
@@ -198,6 +213,7 @@ impl Placement {
             require: config.require.clone(),
             min_node_share: config.min_node_share,
             cpu_forbidden: config.forbids_cpu(),
+            evidence: Evidence::Record,
             providers,
             node_share: 0.0,
             parameter_share: None,
@@ -216,6 +232,25 @@ impl Placement {
         placement
     }
 
+    /// As [`Placement::of_assignment`], from the kernels of a profile.
+    pub(crate) fn of_profile(
+        library: &str,
+        config: &ProviderConfig,
+        kernels: &[Subgraph],
+        weights: &Weights,
+        call: &dyn Fn(&str) -> String,
+    ) -> Self {
+        let placement = Self::of_assignment(library, config, kernels, weights, call);
+        Self { evidence: Evidence::Profile, ..placement }
+    }
+
+    fn counted(&self) -> &'static str {
+        match self.evidence {
+            Evidence::Record => "nodes",
+            Evidence::Profile => "kernels of the profile",
+        }
+    }
+
     /// Refuses a record with too few nodes, or too few parameters, on allowed providers.
     pub(crate) fn judge_assignment(&self) -> Result<(), PlacementError> {
         let nodes: usize = self.providers.iter().map(|s| s.nodes).sum();
@@ -231,6 +266,7 @@ impl Placement {
         Err(PlacementError::NodeShare {
             on_allowed: self.on_allowed(),
             nodes,
+            counted: self.counted(),
             share: 100.0 * self.node_share,
             allowed: self.allowed().join(", "),
             least: 100.0 * self.min_node_share,
@@ -363,8 +399,15 @@ impl fmt::Display for Placement {
             let (share, subgraphs) = (100.0 * s.node_share, s.subgraphs);
             write!(
                 f,
-                "\n  {}: {} of {nodes} nodes ({share:.0} %) in {subgraphs} subgraphs",
-                s.provider, s.nodes
+                "\n  {}: {} of {nodes} {} ({share:.0} %) in {subgraphs} subgraphs",
+                s.provider,
+                s.nodes,
+                self.counted()
+            )?;
+        }
+        if self.evidence == Evidence::Profile {
+            f.write_str(
+                "\n  counted in the profile: this interface of the library has no record of its assignment",
             )?;
         }
         if let Some(share) = self.parameter_share {
@@ -402,8 +445,8 @@ fn ratio(part: f64, whole: f64) -> f64 {
 mod tests {
     #![allow(clippy::unwrap_used)] // a failing set-up is a failing test
     use super::*;
-    use crate::foreign::AssignedNode;
     use crate::provider::{Provider, key_of};
+    use crate::subgraph::AssignedNode;
 
     fn subgraph(provider: &str, operators: &[&str]) -> Subgraph {
         let node = |op: &&str| AssignedNode {
@@ -468,6 +511,28 @@ mod tests {
                 p.to_owned()
             });
         assert_eq!(nothing.judge_assignment(), Err(PlacementError::Nothing));
+    }
+
+    #[test]
+    fn shares_of_a_profile_are_judged_alike_and_called_what_they_are() {
+        let kernels = [
+            subgraph("CPUExecutionProvider", &["NonMaxSuppression", "Add"]),
+            subgraph("CUDAExecutionProvider", &["Conv"; 8]),
+        ];
+        let call = |p: &str| key_of(p).to_owned();
+        let of = |require: &str, least: f64, nms: u64| {
+            let weights = Weights::of_nodes(&[("/Conv", 900), ("/NonMaxSuppression", nms)]);
+            Placement::of_profile("1.22.1", &config(require, least), &kernels, &weights, &call)
+        };
+        of("cuda", 0.8, 0).judge_assignment().unwrap();
+        let error = of("cuda", 0.9, 0).judge_assignment().unwrap_err().to_string();
+        assert!(error.contains("8 of 10 kernels of the profile (80.0 %) run on tensorrt, cuda"), "{error}");
+        let error = of("cuda", 0.8, 8100).judge_assignment().unwrap_err();
+        assert!(matches!(error, PlacementError::ParameterShare { .. }), "{error}");
+        let text = of("cuda", 0.8, 0).to_string();
+        assert!(text.contains("no record of its assignment"), "{text}");
+        assert_eq!(of("cuda", 0.8, 0).to_json()["evidence"], "profile");
+        assert_eq!(placed("cpu", 1.0).to_json()["evidence"], "record");
     }
 
     #[test]

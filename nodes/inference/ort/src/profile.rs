@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use tempfile::TempDir;
 
+use crate::subgraph::{AssignedNode, Subgraph};
+
 /// Largest profile read, bytes.
 pub const MAX_PROFILE_BYTES: u64 = 256 << 20;
 
@@ -93,23 +95,17 @@ struct Args {
     provider: String,
     #[serde(default)]
     node_index: String,
+    #[serde(default)]
+    op_name: String,
 }
 
 /// Kernels by provider, of a profile over `runs` runs; `call` gives the configuration's name of a provider.
 pub fn parse(bytes: &[u8], runs: u32, call: &dyn Fn(&str) -> String) -> Result<Vec<Kernels>, ProfileError> {
-    let events: Vec<Event> = serde_json::from_slice(bytes)
-        .map_err(|e| ProfileError::Json { line: e.line(), reason: e.to_string() })?;
     let mut providers: BTreeMap<String, (BTreeSet<String>, f64)> = BTreeMap::new();
-    for event in events {
-        if event.cat != "Node" || event.args.provider.is_empty() {
-            continue;
-        }
+    for event in events(bytes)? {
         let (kernels, us) = providers.entry(event.args.provider).or_default();
         *us += event.dur;
         kernels.insert(format!("{} {}", event.args.node_index, event.name));
-    }
-    if providers.is_empty() {
-        return Err(ProfileError::Empty);
     }
     let entry = |(provider, (kernels, us)): (String, (BTreeSet<String>, f64))| Kernels {
         provider: call(&provider),
@@ -117,6 +113,34 @@ pub fn parse(bytes: &[u8], runs: u32, call: &dyn Fn(&str) -> String) -> Result<V
         us_per_run: us / f64::from(runs.max(1)),
     };
     Ok(providers.into_iter().map(entry).collect())
+}
+
+/// The kernels as if the session had recorded them, for libraries whose interface has no such record: each kernel is
+/// a node, one that stands for a compiled piece as well.
+pub(crate) fn as_record(bytes: &[u8]) -> Result<Vec<Subgraph>, ProfileError> {
+    let mut providers: BTreeMap<String, BTreeMap<String, AssignedNode>> = BTreeMap::new();
+    for event in events(bytes)? {
+        let name = event.name.strip_suffix("_kernel_time").unwrap_or(&event.name).to_owned();
+        let node = AssignedNode { name, domain: String::new(), operator: event.args.op_name };
+        let key = format!("{} {}", event.args.node_index, event.name);
+        providers.entry(event.args.provider).or_default().insert(key, node);
+    }
+    let subgraph = |(provider, nodes): (String, BTreeMap<String, AssignedNode>)| Subgraph {
+        provider,
+        nodes: nodes.into_values().collect(),
+    };
+    Ok(providers.into_iter().map(subgraph).collect())
+}
+
+/// One event per kernel and run.
+fn events(bytes: &[u8]) -> Result<Vec<Event>, ProfileError> {
+    let mut events: Vec<Event> = serde_json::from_slice(bytes)
+        .map_err(|e| ProfileError::Json { line: e.line(), reason: e.to_string() })?;
+    events.retain(|event| event.cat == "Node" && !event.args.provider.is_empty());
+    if events.is_empty() {
+        return Err(ProfileError::Empty);
+    }
+    Ok(events)
 }
 
 #[cfg(test)]
@@ -159,6 +183,20 @@ mod tests {
         let [cpu, cuda] = found.as_slice() else { unreachable!("{found:?}") };
         assert_eq!((cpu.provider.as_str(), cpu.kernels, cpu.us_per_run), ("cpu", 2, 5.0));
         assert_eq!((cuda.provider.as_str(), cuda.kernels, cuda.us_per_run), ("cuda", 1, 20.0));
+    }
+
+    #[test]
+    fn kernels_stand_for_nodes_where_nothing_was_recorded() {
+        let text = PROFILE.replace(
+            r#""name":"_kernel_time","args":{"#,
+            r#""name":"/a/Add_kernel_time","args":{"op_name":"Add","#,
+        );
+        let found = as_record(text.as_bytes()).unwrap();
+        let [cpu, cuda] = found.as_slice() else { unreachable!("{found:?}") };
+        assert_eq!((cpu.provider.as_str(), cpu.nodes.len()), ("CPUExecutionProvider", 2));
+        assert_eq!((cpu.nodes[0].name.as_str(), cpu.nodes[0].operator.as_str()), ("/a/Add", "Add"));
+        assert_eq!((cuda.provider.as_str(), cuda.nodes.len()), ("CUDAExecutionProvider", 1), "counted once");
+        assert!(matches!(as_record(b"[]"), Err(ProfileError::Empty)));
     }
 
     #[test]

@@ -222,8 +222,30 @@ fn plugin(
         .extra_of(name)
         .flat_map(|(key, value)| providers.iter().map(move |p| (format!("{p}.{key}"), value.to_owned())))
         .collect();
+    on_devices_of(runtime, builder, &providers, &options).map_err(|e| refused(e.to_string()))
+}
+
+/// The session on every device that `providers` of a plugin found.
+#[cfg(feature = "ort-api-24")]
+fn on_devices_of(
+    runtime: &Runtime,
+    builder: SessionBuilder,
+    providers: &[String],
+    options: &[(String, String)],
+) -> Result<SessionBuilder, ort::Error> {
     let environment = runtime.environment().clone();
     let of_plugin = |d: &ort::device::Device<'_>| d.ep().is_ok_and(|ep| providers.iter().any(|p| p == ep));
     let devices: Vec<_> = environment.devices().filter(of_plugin).collect();
-    builder.with_devices(devices, Some(&options)).map_err(|e| refused(e.to_string()))
+    Ok(builder.with_devices(devices, Some(&options))?)
+}
+
+/// No plugin registers with this interface, so none gets here.
+#[cfg(not(feature = "ort-api-24"))]
+fn on_devices_of(
+    _runtime: &Runtime,
+    _builder: SessionBuilder,
+    _providers: &[String],
+    _options: &[(String, String)],
+) -> Result<SessionBuilder, ort::Error> {
+    Err(ort::Error::new("no plugins with ort-api-20"))
 }
