@@ -236,7 +236,7 @@ fn on_devices_of(
     let environment = runtime.environment().clone();
     let of_plugin = |d: &ort::device::Device<'_>| d.ep().is_ok_and(|ep| providers.iter().any(|p| p == ep));
     let devices: Vec<_> = environment.devices().filter(of_plugin).collect();
-    Ok(builder.with_devices(devices, Some(&options))?)
+    Ok(builder.with_devices(devices, Some(options))?)
 }
 
 /// No plugin registers with this interface, so none gets here.
