@@ -19,10 +19,32 @@ fn every_engine_of_the_program_conforms() {
     assert_eq!(result["passed"], true);
     assert!(result["max_abs_error"].as_f64().unwrap() < 1e-5);
     for engine in ["native", "onnxruntime"] {
-        assert!(result["engines"][engine]["cases"].as_array().unwrap().len() >= 14, "{engine}");
+        assert!(result["engines"][engine]["cases"].as_array().unwrap().len() >= 15, "{engine}");
     }
     let (result, _) = sinew(&["model", "conformance", "--engine", "native", "--json"]);
     assert!(result["engines"]["onnxruntime"].is_null());
+}
+
+#[test]
+fn tract_is_judged_where_it_was_built_in_and_named_where_it_was_not() {
+    let arguments = ["model", "conformance", "--engine", "tract", "--json"];
+    if cfg!(feature = "tract") {
+        let (all, success) = sinew(&["model", "conformance", "--json"]);
+        assert!(success, "{all}");
+        let (alone, success) = sinew(&arguments);
+        assert!(success, "{alone}");
+        assert!(alone["engines"]["native"].is_null(), "{alone}");
+        for result in [all, alone] {
+            assert!(result["engines"]["tract"]["cases"].as_array().unwrap().len() >= 15, "{result}");
+        }
+        return;
+    }
+    let output = Command::new(env!("CARGO_BIN_EXE_sinew")).args(arguments).output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && output.stdout.is_empty(), "{errors}");
+    assert!(errors.contains("--engine tract") && errors.contains("--features tract"), "{errors}");
+    let (all, _) = sinew(&["model", "conformance", "--json"]);
+    assert!(all["engines"]["tract"].is_null(), "{all}");
 }
 
 /// What it measures is not asserted here, where other tests run beside it; that it measures is.

@@ -177,7 +177,8 @@ wire_enum! {
     }
 }
 wire_enum! {
-    /// What a policy's network ran on.
+    /// What a policy's network ran on: of several, the one with the most nodes. All shares stand in the report of
+    /// the node that ran it.
     Provider {
         /// The built-in executor.
         Native = 0,

@@ -18,16 +18,22 @@ pub enum ElementType {
     I32,
     /// Truth value; the seam carries 0 and 1.
     Bool,
+    /// 8-bit integer of a quantised graph; between its nodes only, no manifest names a tensor of it.
+    I8,
+    /// 8-bit integer without a sign, likewise.
+    U8,
 }
 
 /// Largest magnitude up to which every whole number is an f32.
 pub const LARGEST_WHOLE: f32 = 16_777_216.0;
 
 impl ElementType {
-    /// From the number ONNX gives it (`TensorProto.DataType`); `None` for one the seam does not carry.
+    /// From the number ONNX gives it (`TensorProto.DataType`); `None` for one that is not known here.
     pub fn from_onnx(number: i64) -> Option<Self> {
         match number {
             1 => Some(Self::F32),
+            2 => Some(Self::U8),
+            3 => Some(Self::I8),
             6 => Some(Self::I32),
             7 => Some(Self::I64),
             9 => Some(Self::Bool),
@@ -40,6 +46,8 @@ impl ElementType {
     pub fn onnx(self) -> i64 {
         match self {
             Self::F32 => 1,
+            Self::U8 => 2,
+            Self::I8 => 3,
             Self::I32 => 6,
             Self::I64 => 7,
             Self::Bool => 9,
@@ -55,12 +63,23 @@ impl ElementType {
             Self::I64 => "i64",
             Self::I32 => "i32",
             Self::Bool => "bool",
+            Self::I8 => "i8",
+            Self::U8 => "u8",
         }
     }
 
     /// True for the floating-point types.
     pub fn is_float(self) -> bool {
         matches!(self, Self::F32 | Self::F16)
+    }
+
+    /// Smallest and largest value of an integer of 8 bits; `None` for the other types.
+    pub fn byte_range(self) -> Option<(i64, i64)> {
+        match self {
+            Self::I8 => Some((-128, 127)),
+            Self::U8 => Some((0, 255)),
+            _ => None,
+        }
     }
 
     /// Can a value written at the seam be meant? Floats take anything (a NaN has to come out again as a NaN);
@@ -70,6 +89,8 @@ impl ElementType {
             Self::F32 | Self::F16 => true,
             Self::I64 | Self::I32 => value.abs() <= LARGEST_WHOLE && value.fract() == 0.0,
             Self::Bool => value == 0.0 || value == 1.0,
+            Self::I8 => (-128.0..=127.0).contains(&value) && value.fract() == 0.0,
+            Self::U8 => (0.0..=255.0).contains(&value) && value.fract() == 0.0,
         }
     }
 }
@@ -160,6 +181,8 @@ fn expected(element: ElementType) -> &'static str {
         ElementType::F32 | ElementType::F16 => "a number",
         ElementType::I64 | ElementType::I32 => "a whole number within 2^24",
         ElementType::Bool => "0 or 1",
+        ElementType::I8 => "a whole number from -128 to 127",
+        ElementType::U8 => "a whole number from 0 to 255",
     }
 }
 
@@ -201,6 +224,8 @@ mod tests {
             assert!([0.5, f32::NAN, f32::INFINITY, 2.0 * LARGEST_WHOLE].iter().all(|v| !element.accepts(*v)));
         }
         assert!(ElementType::Bool.accepts(1.0) && !ElementType::Bool.accepts(2.0));
+        assert!(ElementType::I8.accepts(-128.0) && !ElementType::I8.accepts(128.0));
+        assert!(ElementType::U8.accepts(255.0) && !ElementType::U8.accepts(-1.0));
         assert!(ElementType::F32.accepts(f32::NAN));
         let error = check_values(3, ElementType::I64, &[1.0, 0.25]).unwrap_err().to_string();
         assert!(error.contains("input 3, value 1") && error.contains("i64"), "{error}");
@@ -208,9 +233,8 @@ mod tests {
 
     #[test]
     fn numbers_in_onnx_are_read_back() {
-        for element in
-            [ElementType::F32, ElementType::F16, ElementType::I64, ElementType::I32, ElementType::Bool]
-        {
+        use ElementType::{Bool, F16, F32, I8, I32, I64, U8};
+        for element in [F32, F16, I64, I32, Bool, I8, U8] {
             assert_eq!(ElementType::from_onnx(element.onnx()), Some(element));
         }
         assert_eq!(ElementType::from_onnx(11), None); // double

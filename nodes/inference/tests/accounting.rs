@@ -199,13 +199,17 @@ fn precision_is_what_the_graph_holds() {
     let head = full.windows(7).position(|w| w == b"\x08\x02\x10\x01\x42\x01w").unwrap();
     let mut half = full.clone();
     (half[head + 1], half[head + 3]) = (4, 10);
-    for (graph, right, wrong, is) in [(full, "fp32", "fp16", "32-bit"), (half, "fp16", "fp32", "16-bit")] {
+    let mut quantised = graph();
+    quantised.constants[0].element = ElementType::I8;
+    quantised.constants[0].data = ConstantData::I64(vec![-128, 127]);
+    let byte = quantised.to_bytes();
+    for (graph, right, is) in [(full, "fp32", "32-bit"), (half, "fp16", "16-bit"), (byte, "int8", "8-bit")] {
         let saying = |precision: &str| {
             let text = MANIFEST.replacen("sha256 = \"GRAPH\"", &with(precision), 1);
             loaded(&files(&graph, &text, GOLDEN))
         };
         saying(right).unwrap();
-        for wrong in [wrong, "int8"] {
+        for wrong in ["fp32", "fp16", "int8"].into_iter().filter(|p| *p != right) {
             let message = saying(wrong).expect_err("loaded");
             says(&message, &["graph[0].precision", wrong, is, "m.model.toml:"]);
         }

@@ -314,6 +314,7 @@ pub enum ModelKind {
     },
     /// Do the engines keep their promises? Models with known outputs, bad inputs, two engines side by side.
     Conformance {
+        /// `all` are those that this program was built with.
         #[arg(long, value_enum, default_value = "all")]
         engine: ConformanceEngine,
         /// One JSON object on standard output.
@@ -350,4 +351,6 @@ pub enum ConformanceEngine {
     Native,
     #[value(name = "onnxruntime")]
     OnnxRuntime,
+    /// Only in a program built with the feature `tract`.
+    Tract,
 }

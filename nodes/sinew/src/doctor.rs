@@ -23,7 +23,7 @@ pub fn run(args: &cli::Doctor) -> Result<ExitCode> {
     let outcome = Runtime::find(&places)
         .map_err(|e: OpenError| e.to_string())
         .and_then(|runtime| trial.run(&runtime, &engines::prepared_dir()));
-    let report = examine(&facts, &trial.config.providers, outcome);
+    let report = examine(&facts, &trial.config, outcome);
     if *json {
         println!("{}", serde_json::to_string(&report)?);
     } else {

@@ -104,6 +104,13 @@ fn first(model: &Model, fetch: Fetch) -> Result<Box<dyn Engine>, String> {
     let Some(kind) = kinds.iter().find(|k| has(**k)) else { return Err(none_of(model)) };
     let made = make_kind(model, *kind, fetch)?;
     if let Some(placement) = &made.placement {
+        if placement.is_mixed() {
+            // Frames have room for one provider.
+            eprintln!("{}: runs on several providers: {placement}", model.manifest.name);
+        }
+        if let Some(warning) = &placement.warning {
+            eprintln!("{}: warning: {warning}", model.manifest.name);
+        }
         remember(model, made.engine.name(), placement.to_json());
     }
     Ok(made.engine)
@@ -155,6 +162,10 @@ pub fn make_kind(model: &Model, kind: EngineKind, fetch: Fetch) -> Result<Made, 
     }
 }
 
+/// Why an engine that the cargo feature `tract` brings is not there.
+pub const WITHOUT_TRACT: &str =
+    "this program was built without it; build it with `cargo build --release --features tract`";
+
 /// Was this program built with that engine?
 pub fn has(kind: EngineKind) -> bool {
     match kind {
@@ -189,10 +200,7 @@ fn tract(model: &Model) -> Result<Made, String> {
 
 #[cfg(not(feature = "tract"))]
 fn tract(model: &Model) -> Result<Made, String> {
-    Err(format!(
-        "{}: engine tract: this program was built without it; build with --features tract",
-        model.file
-    ))
+    Err(format!("{}: engine tract: {WITHOUT_TRACT}", model.file))
 }
 
 #[cfg(test)]

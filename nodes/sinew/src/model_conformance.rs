@@ -1,16 +1,22 @@
 //! `sinew model conformance`: do the engines of this program keep their promises on this machine?
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value, json};
 use sinew_inference::conformance::{BAR, Builder, Case, Report, run as run_case};
-use sinew_inference::{Engine, Kernels};
+use sinew_inference::manifest::EngineKind;
+use sinew_inference::{Engine, EngineIo, Kernels};
 use sinew_inference_ort::{GraphBytes, OrtEngine, ProviderConfig, Runtime, places};
 use std::process::ExitCode;
 
 use crate::cli::ConformanceEngine;
+use crate::engines;
 
 /// # Errors
-/// When an engine's library cannot be opened; a broken promise is a verdict, not an error.
+/// When an engine's library cannot be opened, or the program was built without it; a broken promise is a verdict, not an error.
 pub fn run(engine: ConformanceEngine, as_json: bool) -> Result<ExitCode> {
+    let has_tract = engines::has(EngineKind::Tract);
+    if engine == ConformanceEngine::Tract && !has_tract {
+        bail!("--engine tract: {}", engines::WITHOUT_TRACT);
+    }
     let cases = Case::all()?;
     let wants = |kind| engine == ConformanceEngine::All || engine == kind;
     let mut verdicts = Vec::new();
@@ -29,6 +35,9 @@ pub fn run(engine: ConformanceEngine, as_json: bool) -> Result<ExitCode> {
         };
         let shown = format!("onnxruntime {} (CPU)", runtime.version());
         verdicts.push(judge("onnxruntime", shown, &cases, build));
+    }
+    if wants(ConformanceEngine::Tract) && has_tract {
+        verdicts.push(judge("tract", "tract".to_owned(), &cases, &tract));
     }
     let passed = verdicts.iter().all(Verdict::passed);
     if as_json {
@@ -59,8 +68,22 @@ fn judge(key: &'static str, shown: String, cases: &[Case], build: &Builder<'_>) 
     Verdict { key, shown, reports: cases.iter().map(|case| run_case(case, build)).collect() }
 }
 
-fn native(case: &Case, io: &sinew_inference::EngineIo) -> std::result::Result<Box<dyn Engine>, String> {
+fn native(case: &Case, io: &EngineIo) -> std::result::Result<Box<dyn Engine>, String> {
     case.native(io).map(|engine| Box::new(engine) as Box<dyn Engine>).map_err(|e| e.to_string())
+}
+
+#[cfg(feature = "tract")]
+fn tract(case: &Case, io: &EngineIo) -> std::result::Result<Box<dyn Engine>, String> {
+    let file = |(name, bytes): &(&str, &[u8])| ((*name).to_owned(), (*bytes).into());
+    let external: Vec<_> = case.external.iter().map(file).collect();
+    sinew_inference_tract::TractEngine::new(case.graph, &external, io)
+        .map(|engine| Box::new(engine) as Box<dyn Engine>)
+        .map_err(|e| e.to_string())
+}
+
+#[cfg(not(feature = "tract"))]
+fn tract(_case: &Case, _io: &EngineIo) -> std::result::Result<Box<dyn Engine>, String> {
+    Err(engines::WITHOUT_TRACT.to_owned())
 }
 
 fn to_json(verdicts: &[Verdict], passed: bool) -> Value {

@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use ort::compiler::ModelCompiler;
+use ort::session::builder::SessionBuilder;
 
 use crate::cache::{CONTEXT, EngineBuilder, EngineKey};
 use crate::config::{Choice, ProviderConfig};
-use crate::diagnose::{Cause, Machine, diagnose, folder_of};
+use crate::diagnose::{Machine, device, diagnose, folder_of};
 use crate::foreign::infer_version;
 use crate::libraries::dynamic_of;
 use crate::provider::Provider;
@@ -30,15 +30,16 @@ pub fn engine_key(
     config: &ProviderConfig,
     machine: &Machine,
 ) -> Result<EngineKey, OrtEngineError> {
+    let number = config.device_of(Provider::TensorRt)?;
     let refused = |reason: String| OrtEngineError::Provider {
         version: runtime.version(),
         provider: Provider::TensorRt.key().to_owned(),
-        causes: diagnose(Provider::TensorRt, runtime.library(), machine),
+        causes: diagnose(Provider::TensorRt, runtime.library(), machine, number),
         reason,
     };
     let tensorrt = tensorrt_version(runtime.library(), machine).map_err(&refused)?;
     let driver = machine.driver.as_ref().map_err(|e| refused(e.to_string()))?;
-    let device = driver.devices.first().ok_or_else(|| refused(Cause::NoDevice.to_string()))?;
+    let device = device(driver, number).map_err(|cause| refused(cause.to_string()))?;
     let mut options = config.tensorrt.key_options();
     options.extend(config.extra_of(Provider::TensorRt.key()).map(|(k, v)| format!("{k}={v}")));
     options.sort();
@@ -86,12 +87,24 @@ impl<'a> TensorRtBuilder<'a> {
         let choices = self.config.check().map_err(|e| e.to_string())?;
         let builtin: Vec<Choice> = choices.into_iter().filter(|c| matches!(c, Choice::Builtin(_))).collect();
         let options = prepare(self.runtime, self.graph, &builtin, &settings).map_err(|e| e.to_string())?;
-        ModelCompiler::new(options)
-            .and_then(|compiler| compiler.with_model_from_memory(&self.graph.onnx))
-            .and_then(ModelCompiler::with_embed_ep_context)
-            .and_then(|compiler| compiler.compile_to_file(folder.join(CONTEXT)))
-            .map_err(|e| e.to_string())
+        compile_to(options, &self.graph.onnx, &folder.join(CONTEXT))
     }
+}
+
+#[cfg(feature = "ort-api-24")]
+fn compile_to(options: SessionBuilder, graph: &[u8], file: &Path) -> Result<(), String> {
+    use ort::compiler::ModelCompiler;
+    ModelCompiler::new(options)
+        .and_then(|compiler| compiler.with_model_from_memory(graph))
+        .and_then(ModelCompiler::with_embed_ep_context)
+        .and_then(|compiler| compiler.compile_to_file(file))
+        .map_err(|e| e.to_string())
+}
+
+/// The interface of 1.20 has no compiler.
+#[cfg(not(feature = "ort-api-24"))]
+fn compile_to(_options: SessionBuilder, _graph: &[u8], _file: &Path) -> Result<(), String> {
+    Err("this program was built with ort-api-20, which cannot prepare engines; use the provider `cuda`, or build with ort-api-24 for a library of 1.24 or newer".to_owned())
 }
 
 impl EngineBuilder for TensorRtBuilder<'_> {

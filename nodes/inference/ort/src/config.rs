@@ -8,6 +8,9 @@ use sinew_inference::{Library, LibraryError};
 use crate::provider::{NameError, Provider};
 use crate::tensorrt::{Profile, TensorRt};
 
+/// Option of the NVIDIA providers that chooses among several devices.
+const DEVICE_ID: &str = "device_id";
+
 /// A library outside the runtime's build: a provider's, or one that an option of `extra` names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plugin {
@@ -53,7 +56,7 @@ pub struct ProviderConfig {
     pub spin: bool,
     /// A run longer than this is late, us; the median after warm-up must be below.
     pub deadline_us: Option<f64>,
-    /// Largest 99th percentile allowed, us.
+    /// Largest 99th percentile allowed, us; without it the deadline, on a processor as a warning only.
     pub p99_us: Option<f64>,
     /// TensorRT's own section.
     pub tensorrt: TensorRt,
@@ -230,6 +233,9 @@ impl ProviderConfig {
         for (key, value) in &self.extra {
             self.check_extra(key, value)?;
         }
+        for provider in [Provider::Cuda, Provider::TensorRt, Provider::NvRtx] {
+            self.device_of(provider)?;
+        }
         Ok(choices)
     }
 
@@ -238,6 +244,21 @@ impl ProviderConfig {
         self.extra.iter().filter_map(move |(key, value)| {
             let (name, option) = key.split_once('.')?;
             (name == provider).then_some((option, value.as_str()))
+        })
+    }
+
+    /// Number of the device that `provider` runs on, in the driver's order: its option `device_id`, else 0.
+    ///
+    /// # Errors
+    /// An option that is no such number.
+    pub fn device_of(&self, provider: Provider) -> Result<usize, NameError> {
+        let Some((_, value)) = self.extra_of(provider.key()).find(|(key, _)| *key == DEVICE_ID) else {
+            return Ok(0);
+        };
+        value.parse().map_err(|_| NameError::Value {
+            found: format!("{}.{DEVICE_ID}", provider.key()),
+            value: value.to_owned(),
+            problem: "is not the number of a device; `sinew doctor gpu` lists them",
         })
     }
 
@@ -335,7 +356,7 @@ mod tests {
     #[test]
     fn every_mistake_is_named() {
         type Change = Box<dyn Fn(&mut ProviderConfig)>;
-        let cases: [(&str, Change); 10] = [
+        let cases: [(&str, Change); 12] = [
             ("unknown provider `gpu`", Box::new(|c| c.providers = vec!["gpu".into()])),
             ("none is named", Box::new(|c| c.providers.clear())),
             ("`cuda` stands there twice", Box::new(|c| c.providers.push("cuda".into()))),
@@ -345,6 +366,11 @@ mod tests {
             ("names no provider", Box::new(|c| c.extra.push(("use_tf32".into(), "0".into())))),
             ("unknown option `cuda.tf32`", Box::new(|c| c.extra.push(("cuda.tf32".into(), "0".into())))),
             ("`qnn` is not among", Box::new(|c| c.extra.push(("qnn.htp_arch".into(), "73".into())))),
+            (
+                "is not the number of a device",
+                Box::new(|c| c.extra.push(("cuda.device_id".into(), "-1".into()))),
+            ),
+            ("tensorrt.device_id", Box::new(|c| c.extra.push(("tensorrt.device_id".into(), "gpu1".into())))),
             ("zero byte", Box::new(|c| c.extra.push(("cuda.use_tf32".into(), "0\0".into())))),
         ];
         for (expected, change) in cases {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::elf::Elf;
 use crate::fatbin::Architectures;
-use crate::foreign::{CudaDriver, DriverError};
+use crate::foreign::{CudaDevice, CudaDriver, DriverError};
 use crate::libraries::{LoaderPath, Missing, missing};
 use crate::provider::Provider;
 
@@ -38,6 +38,16 @@ pub enum Cause {
     /// A driver, no device.
     #[error("the NVIDIA driver sees no device; check the power, the slot, or CUDA_VISIBLE_DEVICES")]
     NoDevice,
+    /// Fewer devices than the configuration counts on.
+    #[error(
+        "device_id = {wanted}, and the NVIDIA driver sees {count}, numbered from 0; correct the option, or check the slots and CUDA_VISIBLE_DEVICES"
+    )]
+    NoSuchDevice {
+        /// Number asked for.
+        wanted: usize,
+        /// Devices there are.
+        count: usize,
+    },
     /// Built for other devices.
     #[error(
         "{file} holds {found}, none of which runs on {device} (sm_{major}{minor}); use a build of ONNX Runtime for sm_{major}{minor}"
@@ -72,8 +82,18 @@ impl Machine {
     }
 }
 
-/// Every cause found for `provider` of the library at `library`; none when all that can be checked is in order.
-pub fn diagnose(provider: Provider, library: &Path, machine: &Machine) -> Vec<Cause> {
+/// The device of that number in the driver's order.
+pub(crate) fn device(driver: &CudaDriver, number: usize) -> Result<&CudaDevice, Cause> {
+    match (driver.devices.get(number), driver.devices.len()) {
+        (Some(device), _) => Ok(device),
+        (None, 0) => Err(Cause::NoDevice),
+        (None, count) => Err(Cause::NoSuchDevice { wanted: number, count }),
+    }
+}
+
+/// Every cause found for `provider` of the library at `library`, which is to run on the device of the number `on`
+/// (NVIDIA's only, see [`ProviderConfig::device_of`](crate::ProviderConfig::device_of)); none when all that can be checked is in order.
+pub fn diagnose(provider: Provider, library: &Path, machine: &Machine, on: usize) -> Vec<Cause> {
     let mut causes = Vec::new();
     let nvidia = matches!(provider, Provider::Cuda | Provider::TensorRt | Provider::NvRtx);
     if let (true, Err(error)) = (nvidia, &machine.driver) {
@@ -92,18 +112,21 @@ pub fn diagnose(provider: Provider, library: &Path, machine: &Machine) -> Vec<Ca
             Err(error) => causes.push(Cause::Unreadable { file: path.clone(), reason: error.to_string() }),
         }
     }
-    causes.extend(wrong_architecture(provider, library, machine));
+    causes.extend(wrong_architecture(provider, library, machine, on));
     causes
 }
 
 /// The device that `provider`'s file holds no code for. Checked before a session is built: such a library registers,
 /// takes all nodes, and fails at the first kernel.
-pub fn wrong_architecture(provider: Provider, library: &Path, machine: &Machine) -> Option<Cause> {
+pub fn wrong_architecture(provider: Provider, library: &Path, machine: &Machine, on: usize) -> Option<Cause> {
     if provider != Provider::Cuda {
         return None;
     }
     let driver = machine.driver.as_ref().ok()?;
-    let Some(device) = driver.devices.first() else { return Some(Cause::NoDevice) };
+    let device = match device(driver, on) {
+        Ok(device) => device,
+        Err(cause) => return Some(cause),
+    };
     let file = provider.file()?;
     let found = architectures(&folder_of(library).join(file)).ok()?;
     let (major, minor) = device.capability;

@@ -10,7 +10,7 @@ use crate::builder::engine_key;
 use crate::cache::EngineCache;
 use crate::config::ProviderConfig;
 use crate::diagnose::Machine;
-use crate::foreign::{BoundSession, assignment};
+use crate::foreign::{BoundSession, recorded};
 use crate::placement::{Placement, PlacementError};
 use crate::profile::{self, ProfileFile};
 use crate::provider::Provider;
@@ -68,27 +68,39 @@ impl OrtEngine {
         config: &ProviderConfig,
         engines: Option<&EngineCache>,
     ) -> Result<(Self, Placement), OrtEngineError> {
-        let file = ProfileFile::new();
-        let mut engine = Self::build_with(runtime, graph, io, config, engines, Some(file.prefix()))?;
         let version = runtime.version();
+        let folder = std::env::temp_dir();
         let misplaced = |error: PlacementError| OrtEngineError::Placement { version: version.clone(), error };
         let unread = |reason: String| OrtEngineError::Profile {
             version: version.clone(),
-            folder: std::env::temp_dir().display().to_string(),
+            folder: folder.display().to_string(),
             reason,
         };
+        let file = ProfileFile::create_in(&folder).map_err(|e| unread(e.to_string()))?;
+        let mut engine = Self::build_with(runtime, graph, io, config, engines, Some(file.prefix()))?;
         let call = |name: &str| runtime.call(name);
         let weights = graph.weights(&version)?;
-        let recorded = assignment(engine.bound.session())
-            .map_err(|reason| OrtEngineError::Session { version: version.clone(), reason });
-        let mut placement =
-            recorded.map(|s| Placement::of_assignment(&version, config, &s, &weights, &call))?;
-        placement.judge_assignment().map_err(misplaced)?;
+        let recorded = recorded(engine.bound.session())
+            .map_err(|reason| OrtEngineError::Session { version: version.clone(), reason })?;
+        let recorded = recorded.map(|s| Placement::of_assignment(&version, config, &s, &weights, &call));
+        if let Some(placement) = &recorded {
+            placement.judge_assignment().map_err(misplaced)?;
+        }
         let runs = config.warmup.max(1);
         let first_us = engine.warm_up(runs, &version)?;
         engine.bound.session().end_profiling().map_err(|e| unread(e.to_string()))?;
         let profile = file.read().map_err(unread)?;
         let kernels = profile::parse(&profile, runs, &call).map_err(|e| unread(e.to_string()))?;
+        let mut placement = match recorded {
+            Some(placement) => placement,
+            None => {
+                // An interface without a record: the profile has to answer for the shares, too.
+                let ran = profile::as_record(&profile).map_err(|e| unread(e.to_string()))?;
+                let placement = Placement::of_profile(&version, config, &ran, &weights, &call);
+                placement.judge_assignment().map_err(misplaced)?;
+                placement
+            }
+        };
         placement.judge_kernels(kernels).map_err(misplaced)?;
         let times = engine.measure(&version)?;
         placement.judge_times(first_us, times).map_err(misplaced)?;

@@ -10,6 +10,9 @@
 //! This and the MuJoCo room are the only two that open foreign libraries; all `unsafe` is in `foreign/`.
 //! Invariant: an engine is named after the library and provider it really runs on.
 
+#[cfg(not(any(feature = "ort-api-24", feature = "ort-api-20")))]
+compile_error!("choose an interface of ONNX Runtime: the feature `ort-api-24` (default) or `ort-api-20`");
+
 mod builder;
 mod cache;
 mod config;
@@ -28,6 +31,7 @@ mod provider;
 mod refusal;
 mod runtime;
 mod session;
+mod subgraph;
 mod tensorrt;
 mod tensors;
 mod weights;
@@ -39,13 +43,14 @@ pub use diagnose::{Cause, Machine, architectures, diagnose};
 pub use elf::{Dynamic, ElfError};
 pub use engine::{OrtEngine, io_of};
 pub use fatbin::Architectures;
-pub use foreign::{AssignedNode, CudaDevice, CudaDriver, DriverError, RawSession, Subgraph};
+pub use foreign::{CudaDevice, CudaDriver, DriverError, RawSession};
 pub use libraries::{LoaderPath, Missing, missing};
 pub use pin::{ONNX_RUNTIME, places};
-pub use placement::{Placement, PlacementError, Share, Timing};
+pub use placement::{Evidence, Placement, PlacementError, Share, Timing};
 pub use profile::Kernels;
 pub use provider::{NameError, Provider};
 pub use refusal::OrtEngineError;
 pub use runtime::{OLDEST_MINOR, OpenError, Runtime};
 pub use session::{GraphBytes, preflight};
+pub use subgraph::{AssignedNode, Subgraph};
 pub use tensorrt::{Profile, TensorRt, TensorRtError};

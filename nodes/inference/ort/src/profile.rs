@@ -4,57 +4,48 @@
 //! not those of the file.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use tempfile::TempDir;
+
+use crate::subgraph::{AssignedNode, Subgraph};
 
 /// Largest profile read, bytes.
 pub const MAX_PROFILE_BYTES: u64 = 256 << 20;
 
-/// The file of one session's profile: a name that no other engine of this machine uses, removed whatever happens,
-/// also when the session was never built.
+/// Beginning of the file's name; the library puts the time and `.json` behind it.
+const NAME: &str = "profile_";
+
+/// The file of one session's profile, alone in a folder that nobody else may read or write, made for it under a name
+/// that nobody knows beforehand. It is removed whatever happens, also when the session was never built.
 pub(crate) struct ProfileFile {
-    folder: PathBuf,
-    name: String,
+    folder: TempDir,
 }
 
 impl ProfileFile {
-    pub(crate) fn new() -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("sinew-profile-{}-{count}_", std::process::id());
-        Self { folder: std::env::temp_dir(), name }
+    /// A folder in `parent` that was not there before.
+    pub(crate) fn create_in(parent: &Path) -> std::io::Result<Self> {
+        let prefix = format!("sinew-profile-{}-", std::process::id());
+        let ours = std::fs::Permissions::from_mode(0o700);
+        let folder = tempfile::Builder::new().prefix(&prefix).permissions(ours).tempdir_in(parent)?;
+        Ok(Self { folder })
     }
 
-    /// What the library puts the time and `.json` behind.
+    /// What the library is told.
     pub(crate) fn prefix(&self) -> PathBuf {
-        self.folder.join(&self.name)
+        self.folder.path().join(NAME)
     }
 
     /// The profile, once the session has ended it.
     pub(crate) fn read(&self) -> Result<Vec<u8>, String> {
-        let file = self.files().pop().ok_or("the library wrote none")?;
+        let entries = std::fs::read_dir(self.folder.path()).map_err(|e| e.to_string())?;
+        let file = entries.flatten().map(|e| e.path()).next().ok_or("the library wrote none")?;
         let told = |e: std::io::Error| format!("{}: {e}", file.display());
         match std::fs::metadata(&file).map_err(told)?.len() {
             size if size > MAX_PROFILE_BYTES => Err(format!("{}: {size} bytes", file.display())),
             _ => std::fs::read(&file).map_err(told),
-        }
-    }
-
-    fn files(&self) -> Vec<PathBuf> {
-        let own =
-            |p: &PathBuf| p.file_name().and_then(|n| n.to_str()).is_some_and(|n| n.starts_with(&self.name));
-        let entries = std::fs::read_dir(&self.folder).into_iter().flatten().flatten();
-        entries.map(|e| e.path()).filter(own).collect()
-    }
-}
-
-impl Drop for ProfileFile {
-    fn drop(&mut self) {
-        for file in self.files() {
-            // Somebody else's clean-up may have been quicker.
-            drop(std::fs::remove_file(file));
         }
     }
 }
@@ -104,23 +95,17 @@ struct Args {
     provider: String,
     #[serde(default)]
     node_index: String,
+    #[serde(default)]
+    op_name: String,
 }
 
 /// Kernels by provider, of a profile over `runs` runs; `call` gives the configuration's name of a provider.
 pub fn parse(bytes: &[u8], runs: u32, call: &dyn Fn(&str) -> String) -> Result<Vec<Kernels>, ProfileError> {
-    let events: Vec<Event> = serde_json::from_slice(bytes)
-        .map_err(|e| ProfileError::Json { line: e.line(), reason: e.to_string() })?;
     let mut providers: BTreeMap<String, (BTreeSet<String>, f64)> = BTreeMap::new();
-    for event in events {
-        if event.cat != "Node" || event.args.provider.is_empty() {
-            continue;
-        }
+    for event in events(bytes)? {
         let (kernels, us) = providers.entry(event.args.provider).or_default();
         *us += event.dur;
         kernels.insert(format!("{} {}", event.args.node_index, event.name));
-    }
-    if providers.is_empty() {
-        return Err(ProfileError::Empty);
     }
     let entry = |(provider, (kernels, us)): (String, (BTreeSet<String>, f64))| Kernels {
         provider: call(&provider),
@@ -128,6 +113,34 @@ pub fn parse(bytes: &[u8], runs: u32, call: &dyn Fn(&str) -> String) -> Result<V
         us_per_run: us / f64::from(runs.max(1)),
     };
     Ok(providers.into_iter().map(entry).collect())
+}
+
+/// The kernels as if the session had recorded them, for libraries whose interface has no such record: each kernel is
+/// a node, one that stands for a compiled piece as well.
+pub(crate) fn as_record(bytes: &[u8]) -> Result<Vec<Subgraph>, ProfileError> {
+    let mut providers: BTreeMap<String, BTreeMap<String, AssignedNode>> = BTreeMap::new();
+    for event in events(bytes)? {
+        let name = event.name.strip_suffix("_kernel_time").unwrap_or(&event.name).to_owned();
+        let node = AssignedNode { name, domain: String::new(), operator: event.args.op_name };
+        let key = format!("{} {}", event.args.node_index, event.name);
+        providers.entry(event.args.provider).or_default().insert(key, node);
+    }
+    let subgraph = |(provider, nodes): (String, BTreeMap<String, AssignedNode>)| Subgraph {
+        provider,
+        nodes: nodes.into_values().collect(),
+    };
+    Ok(providers.into_iter().map(subgraph).collect())
+}
+
+/// One event per kernel and run.
+fn events(bytes: &[u8]) -> Result<Vec<Event>, ProfileError> {
+    let mut events: Vec<Event> = serde_json::from_slice(bytes)
+        .map_err(|e| ProfileError::Json { line: e.line(), reason: e.to_string() })?;
+    events.retain(|event| event.cat == "Node" && !event.args.provider.is_empty());
+    if events.is_empty() {
+        return Err(ProfileError::Empty);
+    }
+    Ok(events)
 }
 
 #[cfg(test)]
@@ -145,11 +158,45 @@ mod tests {
     ]"#;
 
     #[test]
+    fn the_folder_of_a_profile_is_ours_alone_and_goes_with_it() {
+        let parent = tempfile::tempdir().unwrap();
+        let left = || std::fs::read_dir(parent.path()).unwrap().count();
+        let [one, two] = [(); 2].map(|()| ProfileFile::create_in(parent.path()).unwrap());
+        assert_ne!(one.prefix(), two.prefix());
+        for file in [&one, &two] {
+            let mode = file.folder.path().metadata().unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o700, "{mode:o}");
+        }
+        assert!(one.read().unwrap_err().contains("wrote none"));
+        let written = format!("{}2026.json", one.prefix().display());
+        std::fs::write(&written, "[]").unwrap();
+        assert_eq!(one.read().unwrap(), b"[]");
+        assert_eq!(left(), 2);
+        drop((one, two));
+        assert_eq!(left(), 0);
+        assert!(ProfileFile::create_in(&parent.path().join("nowhere")).is_err());
+    }
+
+    #[test]
     fn kernels_are_counted_once_and_timed_per_run() {
         let found = parse(PROFILE.as_bytes(), 2, &|p| key_of(p).to_owned()).unwrap();
         let [cpu, cuda] = found.as_slice() else { unreachable!("{found:?}") };
         assert_eq!((cpu.provider.as_str(), cpu.kernels, cpu.us_per_run), ("cpu", 2, 5.0));
         assert_eq!((cuda.provider.as_str(), cuda.kernels, cuda.us_per_run), ("cuda", 1, 20.0));
+    }
+
+    #[test]
+    fn kernels_stand_for_nodes_where_nothing_was_recorded() {
+        let text = PROFILE.replace(
+            r#""name":"_kernel_time","args":{"#,
+            r#""name":"/a/Add_kernel_time","args":{"op_name":"Add","#,
+        );
+        let found = as_record(text.as_bytes()).unwrap();
+        let [cpu, cuda] = found.as_slice() else { unreachable!("{found:?}") };
+        assert_eq!((cpu.provider.as_str(), cpu.nodes.len()), ("CPUExecutionProvider", 2));
+        assert_eq!((cpu.nodes[0].name.as_str(), cpu.nodes[0].operator.as_str()), ("/a/Add", "Add"));
+        assert_eq!((cuda.provider.as_str(), cuda.nodes.len()), ("CUDAExecutionProvider", 1), "counted once");
+        assert!(matches!(as_record(b"[]"), Err(ProfileError::Empty)));
     }
 
     #[test]

@@ -44,6 +44,13 @@ pub enum Provider {
     WebGpu,
 }
 
+impl Provider {
+    /// Does it compute on the machine's own processor, beside everything else that runs there?
+    pub fn on_processor(self) -> bool {
+        matches!(self, Self::Cpu | Self::OneDnn | Self::Acl | Self::ArmNn | Self::XnnPack)
+    }
+}
+
 /// What one provider is called and takes.
 struct Row {
     provider: Provider,

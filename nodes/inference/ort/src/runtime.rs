@@ -11,9 +11,14 @@ use crate::foreign::library_version;
 use crate::pin::ONNX_RUNTIME;
 use crate::provider::{Provider, key_of};
 
-/// Oldest minor version whose interface this room is built for.
-pub const OLDEST_MINOR: u32 = ort::MINOR_VERSION;
+/// Oldest minor version whose interface this room is built for: 24, or 20 with the feature `ort-api-20` alone. A
+/// program built for 22 ends inside a library of 22, so it would take 23.
+pub const OLDEST_MINOR: u32 = match ort::MINOR_VERSION {
+    22 => 23,
+    minor => minor,
+};
 /// Longest provider name of a plugin.
+#[cfg(feature = "ort-api-24")]
 const MAX_PROVIDER_NAME: usize = 120;
 
 /// Why the library could not be opened.
@@ -143,15 +148,7 @@ impl Runtime {
         if !library.is_file() {
             return Err("there is no such file".to_owned());
         }
-        let names = || -> Vec<String> {
-            self.environment.devices().filter_map(|d| d.ep().ok().map(str::to_owned)).collect()
-        };
-        let before = names();
-        self.environment.register_ep_library(name, library).map_err(|e| e.to_string())?;
-        let mut providers = names();
-        providers.retain(|p| !before.contains(p) && p.len() <= MAX_PROVIDER_NAME);
-        providers.sort();
-        providers.dedup();
+        let providers = self.providers_brought_by(name, library)?;
         if providers.is_empty() {
             return Err("it registers, and finds no device on this machine".to_owned());
         }
@@ -161,6 +158,27 @@ impl Runtime {
             providers: providers.clone(),
         });
         Ok(providers)
+    }
+
+    /// Registers a plugin library; the providers that are there since.
+    #[cfg(feature = "ort-api-24")]
+    fn providers_brought_by(&self, name: &str, library: &Path) -> Result<Vec<String>, String> {
+        let names = || -> Vec<String> {
+            self.environment.devices().filter_map(|d| d.ep().ok().map(str::to_owned)).collect()
+        };
+        let before = names();
+        self.environment.register_ep_library(name, library).map_err(|e| e.to_string())?;
+        let mut providers = names();
+        providers.retain(|p| !before.contains(p) && p.len() <= MAX_PROVIDER_NAME);
+        providers.sort();
+        providers.dedup();
+        Ok(providers)
+    }
+
+    /// The interface of 1.20 has no plugins.
+    #[cfg(not(feature = "ort-api-24"))]
+    fn providers_brought_by(&self, _name: &str, _library: &Path) -> Result<Vec<String>, String> {
+        Err("this program was built with ort-api-20, which has no plugins; build with ort-api-24".to_owned())
     }
 
     /// How configurations call a provider of the library.
@@ -187,10 +205,12 @@ mod tests {
 
     #[test]
     fn versions_are_compared_as_numbers() {
-        for good in ["1.24.0", "1.24.4", "1.32.0", "1.100.0-dev"] {
+        let oldest = if cfg!(feature = "ort-api-24") { 24 } else { 20 };
+        assert_eq!(OLDEST_MINOR, oldest);
+        for good in [&format!("1.{oldest}.0"), &format!("1.{oldest}.4"), "1.32.0", "1.100.0-dev"] {
             assert!(new_enough(good), "{good}");
         }
-        for bad in ["1.23.2", "1.9.9", "0.24.0", "2.0.0", "", "1", "x.y"] {
+        for bad in [&format!("1.{}.2", oldest - 1), "1.9.9", "0.24.0", "2.0.0", "", "1", "x.y"] {
             assert!(!new_enough(bad), "{bad}");
         }
     }

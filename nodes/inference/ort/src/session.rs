@@ -83,7 +83,12 @@ pub fn preflight(
         });
     }
     if providers.contains(&Provider::Cuda)
-        && let Some(cause) = wrong_architecture(Provider::Cuda, runtime.library(), &Machine::here())
+        && let Some(cause) = wrong_architecture(
+            Provider::Cuda,
+            runtime.library(),
+            &Machine::here(),
+            config.device_of(Provider::Cuda)?,
+        )
     {
         return Err(OrtEngineError::Provider {
             version: runtime.version(),
@@ -161,7 +166,9 @@ fn configured(runtime: &Runtime, settings: &Settings<'_>) -> Result<SessionBuild
         .with_intra_op_spinning(config.spin)?
         .with_inter_op_spinning(false)?
         .with_no_environment_execution_providers()?
-        .with_config_entry("session.record_ep_graph_assignment_info", "1")?;
+        .with_config_entry("session.record_ep_graph_assignment_info", "1")?
+        // Left alone, the library quantises the inputs of layers whose weights alone have 8 bits: 1 is f32.
+        .with_config_entry("session.qdq_matmulnbits_accuracy_level", "1")?;
     if config.forbids_cpu() {
         builder = builder.with_disable_cpu_fallback()?;
     }
@@ -186,11 +193,12 @@ fn register(
     }
     let extra = settings.config.extra_of(provider.key());
     options.extend(extra.map(|(key, value)| (key.to_owned(), value.to_owned())));
+    let device = settings.config.device_of(provider).unwrap_or(0); // others than NVIDIA's count in their own way
     let dispatch = dispatch(provider, &options)?;
     builder.with_execution_providers([dispatch]).map_err(|error| OrtEngineError::Provider {
         version: runtime.version(),
         provider: provider.key().to_owned(),
-        causes: diagnose(provider, runtime.library(), &Machine::here()),
+        causes: diagnose(provider, runtime.library(), &Machine::here(), device),
         reason: format!("the library says: {error}"),
     })
 }
@@ -214,8 +222,30 @@ fn plugin(
         .extra_of(name)
         .flat_map(|(key, value)| providers.iter().map(move |p| (format!("{p}.{key}"), value.to_owned())))
         .collect();
+    on_devices_of(runtime, builder, &providers, &options).map_err(|e| refused(e.to_string()))
+}
+
+/// The session on every device that `providers` of a plugin found.
+#[cfg(feature = "ort-api-24")]
+fn on_devices_of(
+    runtime: &Runtime,
+    builder: SessionBuilder,
+    providers: &[String],
+    options: &[(String, String)],
+) -> Result<SessionBuilder, ort::Error> {
     let environment = runtime.environment().clone();
     let of_plugin = |d: &ort::device::Device<'_>| d.ep().is_ok_and(|ep| providers.iter().any(|p| p == ep));
     let devices: Vec<_> = environment.devices().filter(of_plugin).collect();
-    builder.with_devices(devices, Some(&options)).map_err(|e| refused(e.to_string()))
+    Ok(builder.with_devices(devices, Some(options))?)
+}
+
+/// No plugin registers with this interface, so none gets here.
+#[cfg(not(feature = "ort-api-24"))]
+fn on_devices_of(
+    _runtime: &Runtime,
+    _builder: SessionBuilder,
+    _providers: &[String],
+    _options: &[(String, String)],
+) -> Result<SessionBuilder, ort::Error> {
+    Err(ort::Error::new("no plugins with ort-api-20"))
 }

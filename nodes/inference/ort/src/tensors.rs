@@ -37,6 +37,7 @@ impl InputTensor {
             ElementType::I64 => Self::I64(Tensor::new(&allocator, shape)?, seam),
             ElementType::I32 => Self::I32(Tensor::new(&allocator, shape)?, seam),
             ElementType::Bool => Self::Bool(Tensor::new(&allocator, shape)?, seam),
+            ElementType::I8 | ElementType::U8 => return Err(inside(info)),
         })
     }
 
@@ -90,6 +91,7 @@ pub(crate) fn output_tensor(info: &TensorInfo) -> Result<DynValue, ort::Error> {
         ElementType::I64 => Tensor::<i64>::new(&allocator, shape)?.into_dyn(),
         ElementType::I32 => Tensor::<i32>::new(&allocator, shape)?.into_dyn(),
         ElementType::Bool => Tensor::<bool>::new(&allocator, shape)?.into_dyn(),
+        ElementType::I8 | ElementType::U8 => return Err(inside(info)),
     })
 }
 
@@ -128,6 +130,7 @@ pub(crate) fn read_output(value: &DynValue, info: &TensorInfo, seam: &mut [f32])
             sized(shape, found.len())?;
             convert(found, seam, |v| if v { 1.0 } else { 0.0 });
         }
+        ElementType::I8 | ElementType::U8 => return Err(inside(info).to_string()),
     }
     Ok(())
 }
@@ -151,6 +154,11 @@ pub(crate) fn takes(of: &ValueType, wanted: &[usize]) -> bool {
         shape.len() == wanted.len()
             && shape.iter().zip(wanted).all(|(d, w)| *d < 0 || usize::try_from(*d) == Ok(*w))
     })
+}
+
+/// Integers of 8 bits stand between the nodes of a graph; no manifest names a tensor of them.
+fn inside(info: &TensorInfo) -> ort::Error {
+    ort::Error::new(format!("`{}` holds {}, which stays inside a graph", info.name, info.element))
 }
 
 fn shape(info: &TensorInfo) -> Vec<i64> {

@@ -107,6 +107,7 @@ fn both_engines_agree_on_every_operator() {
     let structures: serde_json::Value =
         serde_json::from_str(include_str!("../../tests/data/structures.json")).unwrap();
     let runtime = runtime();
+    let mut newer = Vec::new();
     for case in cases.as_array().unwrap().iter().chain(structures.as_array().unwrap()) {
         let name = case["name"].as_str().unwrap();
         let digits = case["onnx"].as_str().unwrap().as_bytes().chunks(2);
@@ -127,7 +128,15 @@ fn both_engines_agree_on_every_operator() {
             outputs: vec![info(case, "y")],
         };
         let mut native = NativeEngine::compile(&Graph::parse(&bytes).unwrap(), &io.inputs).unwrap();
-        let mut foreign = OrtEngine::with_io(&runtime, &bytes, &io, &[Provider::Cpu]).unwrap();
+        let mut foreign = match OrtEngine::with_io(&runtime, &bytes, &io, &[Provider::Cpu]) {
+            Ok(engine) => engine,
+            // Libraries of 1.20 to 1.23 do not know the newest operator sets.
+            Err(e) if cfg!(not(feature = "ort-api-24")) && e.to_string().contains("is under development") => {
+                newer.push(name);
+                continue;
+            }
+            Err(error) => panic!("{name}: {error}"),
+        };
         for input in inputs {
             let values: Vec<f32> =
                 input["values"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap() as f32).collect();
@@ -142,6 +151,7 @@ fn both_engines_agree_on_every_operator() {
             assert!((a - b).abs() <= 2e-6 + 2e-6 * b.abs(), "{name}: native {a}, onnxruntime {b}");
         }
     }
+    assert!(newer.len() <= 2, "{newer:?}"); // RMSNormalization of set 23, Swish of set 24
 }
 
 #[test]

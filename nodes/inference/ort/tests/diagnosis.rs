@@ -30,7 +30,8 @@ fn the_driver_is_asked_for_its_devices() {
     let (_dir, found) = driver(0);
     let found = found.unwrap();
     assert_eq!(found.cuda, (13, 2));
-    assert_eq!((found.devices[0].name.as_str(), found.devices[0].capability), ("Orin of a test", (8, 7)));
+    let devices: Vec<_> = found.devices.iter().map(|d| (d.name.as_str(), d.capability)).collect();
+    assert_eq!(devices, [("Orin of a test", (8, 7)), ("Hopper of a test", (9, 0))]);
     let (_dir, failed) = driver(100);
     assert_eq!(failed.unwrap_err(), DriverError::Call { call: "cuInit", code: 100 });
     let error = CudaDriver::query_library(std::path::Path::new("/nowhere/libcuda.so.1")).unwrap_err();
@@ -48,7 +49,7 @@ fn code_for_other_devices_is_found_before_the_first_kernel() {
     assert_eq!(architectures(&provider).unwrap().to_string(), "cubins sm_89, sm_90; PTX none");
     let (_dir, orin) = driver(0);
     let machine = Machine { loader: LoaderPath::of_process(), driver: orin };
-    let causes = diagnose(Provider::Cuda, &library, &machine);
+    let causes = diagnose(Provider::Cuda, &library, &machine, 0);
     let [Cause::Architecture { major: 8, minor: 7, .. }] = causes.as_slice() else {
         unreachable!("{causes:?}")
     };
@@ -57,17 +58,17 @@ fn code_for_other_devices_is_found_before_the_first_kernel() {
         told.contains("cubins sm_89, sm_90; PTX none, none of which runs on Orin of a test (sm_87)"),
         "{told}"
     );
-    // The same file on a device it has code for.
+    // The same file on the other device, which it has code for; and on one that is not there.
+    assert_eq!(diagnose(Provider::Cuda, &library, &machine, 1), []);
+    let causes = diagnose(Provider::Cuda, &library, &machine, 2);
+    assert_eq!(causes, [Cause::NoSuchDevice { wanted: 2, count: 2 }]);
+    assert!(causes[0].to_string().contains("device_id = 2, and the NVIDIA driver sees 2"), "{}", causes[0]);
     let mut other = machine.clone();
-    if let Ok(driver) = &mut other.driver {
-        driver.devices[0].capability = (9, 0);
-    }
-    assert_eq!(diagnose(Provider::Cuda, &library, &other), []);
     // And without any device.
     if let Ok(driver) = &mut other.driver {
         driver.devices.clear();
     }
-    assert_eq!(diagnose(Provider::Cuda, &library, &other), [Cause::NoDevice]);
+    assert_eq!(diagnose(Provider::Cuda, &library, &other, 0), [Cause::NoDevice]);
 }
 
 #[test]

@@ -7,13 +7,14 @@ use sinew_inference_ort::doctor::{
     Facts, Finding, FoundLibrary, Jetson, OpenedRuntime, ProviderFile, Report, Status, Trial, examine,
 };
 use sinew_inference_ort::{
-    Architectures, CudaDevice, CudaDriver, DriverError, LoaderPath, Machine, Missing, Provider, Runtime,
-    places,
+    Architectures, CudaDevice, CudaDriver, DriverError, LoaderPath, Machine, Missing, Provider,
+    ProviderConfig, Runtime, places,
 };
 use sinew_pinned::Places;
 
-fn wanted(names: &[&str]) -> Vec<String> {
-    names.iter().map(|n| (*n).to_owned()).collect()
+fn wanted(names: &[&str]) -> ProviderConfig {
+    let providers = names.iter().map(|n| (*n).to_owned()).collect();
+    ProviderConfig { providers, ..ProviderConfig::default() }
 }
 
 /// A discrete device with everything in place.
@@ -136,6 +137,33 @@ fn each_layer_that_is_wrong_is_named_with_its_remedy() {
 }
 
 #[test]
+fn the_device_that_a_provider_is_to_run_on_is_the_one_judged() {
+    let mut facts = healthy();
+    if let Ok(driver) = &mut facts.machine.driver {
+        driver.devices.insert(0, CudaDevice { name: "Orin".into(), capability: (8, 7) });
+    }
+    let on = |option: &str, number: &str| {
+        let mut config = wanted(&["tensorrt", "cuda"]);
+        config.extra.push((option.to_owned(), number.to_owned()));
+        examine(&facts, &config, Err("not tried".to_owned()))
+    };
+    let first = report(&facts, &["tensorrt", "cuda"]);
+    assert!(bad(&first, "provider cuda, GPU code").found.contains("Orin (sm_87)"), "{first}");
+    assert!(first.to_string().contains("device 1"), "{first}");
+    let second = on("cuda.device_id", "1");
+    let code = |r: &Report, p: &str| {
+        r.findings.iter().find(|f| f.name == format!("provider {p}, GPU code")).unwrap().status
+    };
+    assert_eq!(code(&second, "cuda"), Status::Ok, "{second}");
+    assert_eq!(code(&second, "tensorrt"), Status::Bad, "each provider has its own: {second}");
+    assert_eq!(code(&on("tensorrt.device_id", "1"), "tensorrt"), Status::Ok);
+    let third = on("cuda.device_id", "2");
+    let finding = bad(&third, "provider cuda, device");
+    assert!(finding.found.contains("device_id = 2, and the NVIDIA driver sees 2"), "{finding:?}");
+    assert!(finding.fix.as_deref().unwrap().contains("cuda.device_id"), "{finding:?}");
+}
+
+#[test]
 fn a_jetson_without_its_accelerator_compiler_is_told_where_it_went() {
     let mut facts = healthy();
     facts.jetson = Some(Jetson { l4t: "R39.2.0".into(), jetpack: Some("7.2".into()) });
@@ -153,7 +181,7 @@ fn on_this_machine_the_cpu_works_and_is_reported_as_it_is() {
     let runtime = Runtime::find_or_fetch(&places).unwrap();
     let facts = Facts::gather(&places);
     let dir = tempfile::tempdir().unwrap();
-    let trial = Trial::of_providers(&wanted(&["cpu"])).run(&runtime, dir.path());
+    let trial = Trial::of_providers(&wanted(&["cpu"]).providers).run(&runtime, dir.path());
     let report = examine(&facts, &wanted(&["cpu"]), trial);
     assert!(report.works, "{report}");
     assert_eq!(report.placement.as_ref().unwrap().node_share, 1.0);
@@ -162,7 +190,7 @@ fn on_this_machine_the_cpu_works_and_is_reported_as_it_is() {
     assert_eq!((json["works"].as_bool(), json["findings"][0]["name"].is_string()), (Some(true), true));
 
     // Asked for what this library has not, it does not work, whatever the machine has.
-    let trial = Trial::of_providers(&wanted(&["qnn"])).run(&runtime, dir.path());
+    let trial = Trial::of_providers(&wanted(&["qnn"]).providers).run(&runtime, dir.path());
     let report = examine(&facts, &wanted(&["qnn"]), trial);
     assert!(!report.works);
     assert!(bad(&report, "trial").found.contains("built without the provider `qnn`"), "{report}");

@@ -12,8 +12,9 @@ use foreign::{compile, define};
 use ort::sys::OrtApi;
 use sinew_inference::{Directory, Engine, Model, RunError};
 use sinew_inference_ort::{
-    Cause, ConfigError, EngineCache, GraphBytes, NameError, ONNX_RUNTIME, OrtEngine, OrtEngineError,
-    Placement, PlacementError, Provider, ProviderConfig, Runtime, io_of, places,
+    Cause, ConfigError, CudaDriver, EngineCache, GraphBytes, LoaderPath, Machine, NameError, ONNX_RUNTIME,
+    OrtEngine, OrtEngineError, Placement, PlacementError, Provider, ProviderConfig, Runtime, engine_key,
+    io_of, places,
 };
 use sinew_pinned::Places;
 use sinew_policy::{Policy, PolicyConfig, PolicyFault};
@@ -50,6 +51,7 @@ impl Liar {
             ("UPDATE_CUDA", slot(offset_of!(OrtApi, UpdateCUDAProviderOptions))),
             ("RELEASE_CUDA", slot(offset_of!(OrtApi, ReleaseCUDAProviderOptions))),
             ("APPEND_CUDA", slot(offset_of!(OrtApi, SessionOptionsAppendExecutionProvider_CUDA_V2))),
+            #[cfg(feature = "ort-api-24")]
             ("PROVIDER_NAME", slot(offset_of!(OrtApi, EpAssignedSubgraph_GetEpName))),
             ("RUN", slot(offset_of!(OrtApi, Run))),
         ];
@@ -158,6 +160,36 @@ fn the_library_missing_deep_below_a_provider_is_named() {
 }
 
 #[test]
+fn an_engine_is_prepared_for_the_device_that_the_configuration_names() {
+    Liar::with(&["cuda_listed"], |liar| {
+        let at = |name: &str| liar.folder.join(name);
+        let driver = at("libcuda_of_test.so.1");
+        compile(include_str!("foreign/driver.c"), &driver, &["-DFAILS=0".to_owned()]);
+        let infer = at("libnvinfer.so.10");
+        let soname = ["-Wl,-soname,libnvinfer.so.10".to_owned()];
+        compile("int getInferLibVersion(void) { return 101602; }", &infer, &soname);
+        let source = "int getInferLibVersion(void); int p(void) { return getInferLibVersion(); }";
+        let provider = at("libonnxruntime_providers_tensorrt.so");
+        compile(source, &provider, &[infer.display().to_string()]);
+        let machine = Machine {
+            loader: LoaderPath { environment: vec![liar.folder.clone()], ..LoaderPath::of_process() },
+            driver: CudaDriver::query_library(&driver),
+        };
+        let key = |option: Option<&str>| {
+            let mut config = ProviderConfig::of(&[Provider::TensorRt, Provider::Cpu]);
+            config.extra.extend(option.map(|n| ("tensorrt.device_id".to_owned(), n.to_owned())));
+            engine_key(&liar.runtime, &GraphBytes::whole(model().graph_bytes), &config, &machine)
+        };
+        let (first, second) = (key(None).unwrap(), key(Some("1")).unwrap());
+        assert_eq!((first.capability.as_str(), second.capability.as_str()), ("8.7", "9.0"));
+        assert_ne!(first.id(), second.id());
+        let error = key(Some("2")).unwrap_err().to_string();
+        assert!(error.contains("device_id = 2, and the NVIDIA driver sees 2"), "{error}");
+        std::fs::remove_file(provider).unwrap();
+    });
+}
+
+#[test]
 fn a_provider_that_registers_and_does_nothing_is_found_by_the_session() {
     Liar::with(&["cuda_listed", "cuda_registers"], |liar| {
         // Nothing but CUDA allowed: the library itself refuses its CPU kernels.
@@ -168,7 +200,9 @@ fn a_provider_that_registers_and_does_nothing_is_found_by_the_session() {
         let error = liar.refusal(&cuda("cuda", 0.9));
         let OrtEngineError::Placement { error: placement, .. } = &error else { panic!("{error}") };
         assert!(matches!(placement, PlacementError::NodeShare { on_allowed: 0, .. }), "{error}");
-        assert!(error.to_string().contains("0 of 29 nodes (0.0 %) run on cuda"), "{error}");
+        let convicts =
+            if cfg!(feature = "ort-api-24") { "0 of 29 nodes (" } else { " kernels of the profile (" };
+        assert!(error.to_string().contains(&format!("{convicts}0.0 %) run on cuda")), "{error}");
         // The CPU allowed: it runs, under the name of where it runs.
         let (engine, placement) = liar.proven(&cuda("cpu", 1.0)).unwrap();
         assert_eq!((placement.node_share, placement.summary().as_str()), (1.0, "cpu"));
@@ -176,6 +210,7 @@ fn a_provider_that_registers_and_does_nothing_is_found_by_the_session() {
     });
 }
 
+#[cfg(feature = "ort-api-24")] // else there is no record that could say anything
 #[test]
 fn a_record_that_says_cuda_is_refuted_by_the_profile() {
     Liar::with(&["cuda_listed", "cuda_registers", "assignment_says_cuda"], |liar| {

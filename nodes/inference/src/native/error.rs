@@ -70,6 +70,18 @@ pub enum CompileError {
         /// What is taken.
         expected: &'static str,
     },
+    /// A scale that nothing can be quantised by.
+    #[error(
+        "node `{node}`: scale {index} is {value}; expected a finite number above 0; quantise the model again"
+    )]
+    Scale {
+        /// Node.
+        node: String,
+        /// Position among the scales.
+        index: usize,
+        /// What it is.
+        value: f32,
+    },
     /// More values than a policy needs.
     #[error(
         "`{at}`: the graph makes more than {ARENA_MAX} values; this is not a policy graph; use engine = [\"onnxruntime\"]"

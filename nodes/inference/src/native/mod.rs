@@ -20,6 +20,7 @@ mod error;
 mod kernels;
 mod operators;
 mod plan;
+mod quantise;
 mod recurrent;
 mod reduce;
 mod shape;

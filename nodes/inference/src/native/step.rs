@@ -3,6 +3,7 @@
 use super::dense::{self, Dense, Weights};
 use super::elementwise::{self, Binary, Lineup, Unary};
 use super::kernels::Arithmetic;
+use super::quantise::{self, Quantised};
 use super::recurrent::{Gru, Lstm};
 use super::reduce::{self, Axis, LayerNorm, Reduction};
 
@@ -107,6 +108,17 @@ pub(super) enum Action {
         logarithm: bool,
     },
     LayerNorm(LayerNorm),
+    /// To whole numbers from `low` to `high`.
+    Quantise {
+        input: Place,
+        by: Quantised,
+        low: f32,
+        high: f32,
+    },
+    Dequantise {
+        input: Place,
+        by: Quantised,
+    },
     Lstm(Box<Lstm>),
     Gru(Box<Gru>),
 }
@@ -138,6 +150,11 @@ impl Action {
             Self::LayerNorm(norm) => {
                 f(&mut norm.input);
                 norm.scale.iter_mut().chain(&mut norm.bias).for_each(f);
+            }
+            Self::Quantise { input, by, .. } | Self::Dequantise { input, by } => {
+                f(input);
+                f(&mut by.scale);
+                f(&mut by.zero);
             }
             Self::Lstm(cell) => {
                 f(&mut cell.input);
@@ -202,6 +219,14 @@ impl Step {
             Action::LayerNorm(norm) => {
                 let (scale, bias) = (norm.scale.map(read), norm.bias.map(read));
                 norm.run(read(norm.input), scale, bias, out);
+            }
+            Action::Quantise { input, by, low, high } => {
+                copy(read(*input), out);
+                quantise::to_whole(read(by.scale), read(by.zero), by.axis, (*low, *high), out);
+            }
+            Action::Dequantise { input, by } => {
+                copy(read(*input), out);
+                quantise::from_whole(read(by.scale), read(by.zero), by.axis, out);
             }
             Action::Lstm(cell) => {
                 let (hidden, state) = (cell.hidden_start.map(read), cell.cell_start.map(read));

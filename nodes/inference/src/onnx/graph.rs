@@ -55,6 +55,18 @@ pub enum GraphError {
         /// What it is.
         value: f32,
     },
+    /// A whole number that its own type cannot hold.
+    #[error("tensor `{name}`: value {index} is {value}, which {element} cannot hold; export the model again")]
+    OutOfRange {
+        /// Tensor.
+        name: String,
+        /// Position in the tensor.
+        index: usize,
+        /// What it is.
+        value: i64,
+        /// Element type of the tensor.
+        element: ElementType,
+    },
     /// A stand-in of Git LFS instead of the file.
     #[error("{file} is a Git LFS pointer of {bytes} bytes; expected the file itself; run `git lfs pull`")]
     LfsPointer {
@@ -142,7 +154,7 @@ pub struct Port {
 pub enum ConstantData {
     /// Weights; those of 16 bits are widened.
     F32(Vec<f32>),
-    /// Indices, axes, shapes, truth values.
+    /// Indices, axes, shapes, truth values, weights of 8 bits.
     I64(Vec<i64>),
 }
 

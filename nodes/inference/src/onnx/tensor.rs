@@ -35,7 +35,11 @@ pub(super) fn parse<'a>(fields: Fields<'a>, external: &External<'a, '_>) -> Resu
     let (shape, len) = shape_of(&parts.name, &parts.dims)?;
     let element = ElementType::from_onnx(parts.element_type).ok_or_else(|| {
         let item = format!("{} of tensor `{}`", parts.element_type, parts.name);
-        unsupported("element type", item, "export with f32 or f16 weights and int32, int64 or bool indices")
+        unsupported(
+            "element type",
+            item,
+            "export with f32, f16 or 8-bit weights and int32, int64 or bool indices",
+        )
     })?;
     if parts.outside {
         parts.raw = Some(fetch(&parts, len.checked_mul(width(element)), external)?);
@@ -152,7 +156,7 @@ fn width(element: ElementType) -> usize {
         ElementType::F32 | ElementType::I32 => 4,
         ElementType::F16 => 2,
         ElementType::I64 => 8,
-        ElementType::Bool => 1,
+        ElementType::Bool | ElementType::I8 | ElementType::U8 => 1,
     }
 }
 
@@ -172,7 +176,13 @@ fn decode(element: ElementType, parts: &Parts<'_>) -> Result<ConstantData, Graph
             None => parts.ints.iter().map(|bits| widen(*bits as u16)).collect(),
         },
         ElementType::I32 => {
-            return Ok(ConstantData::I64(ints(&|b| words(b, |w| i64::from(i32::from_le_bytes(w))))));
+            return whole(element, parts, ints(&|b| words(b, |w| i64::from(i32::from_le_bytes(w)))));
+        }
+        ElementType::I8 => {
+            return whole(element, parts, ints(&|b| words(b, |w| i64::from(i8::from_le_bytes(w)))));
+        }
+        ElementType::U8 => {
+            return whole(element, parts, ints(&|b| b.iter().map(|v| i64::from(*v)).collect()));
         }
         ElementType::I64 => return Ok(ConstantData::I64(ints(&|b| words(b, i64::from_le_bytes)))),
         ElementType::Bool => {
@@ -184,6 +194,17 @@ fn decode(element: ElementType, parts: &Parts<'_>) -> Result<ConstantData, Graph
         return Err(GraphError::NonFinite { name: parts.name.clone(), index, value: *value });
     }
     Ok(ConstantData::F32(values))
+}
+
+/// Whole numbers, all of which `element` can hold: those that are not raw stand in wider ones.
+fn whole(element: ElementType, parts: &Parts<'_>, values: Vec<i64>) -> Result<ConstantData, GraphError> {
+    let (low, high) = element.byte_range().unwrap_or((i64::from(i32::MIN), i64::from(i32::MAX)));
+    match values.iter().enumerate().find(|(_, v)| !(low..=high).contains(*v)) {
+        None => Ok(ConstantData::I64(values)),
+        Some((index, value)) => {
+            Err(GraphError::OutOfRange { name: parts.name.clone(), index, value: *value, element })
+        }
+    }
 }
 
 fn words<const N: usize, T>(bytes: &[u8], decode: impl Fn([u8; N]) -> T) -> Vec<T> {

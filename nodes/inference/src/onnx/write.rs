@@ -90,7 +90,10 @@ fn tensor(constant: &Constant) -> Message {
         (ConstantData::I64(values), ElementType::I32) => {
             values.iter().flat_map(|v| (*v as i32).to_le_bytes()).collect()
         }
-        (ConstantData::I64(values), ElementType::Bool) => values.iter().map(|v| *v as u8).collect(),
+        // The low byte is the same with a sign and without.
+        (ConstantData::I64(values), ElementType::Bool | ElementType::I8 | ElementType::U8) => {
+            values.iter().map(|v| *v as u8).collect()
+        }
         (ConstantData::I64(values), _) => values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>(),
     };
     message.bytes(9, &raw);

@@ -126,6 +126,7 @@ def structures():
     yield from reductions()
     yield from recurrent()
     yield from exporters()
+    yield from quantised()
 
 
 def erf(x):
@@ -407,6 +408,69 @@ def exporters():
     constants = {"mean": normal(1, 7), "std": np.abs(normal(1, 7)) + 1, "lo": np.float32(-2), "hi": np.float32(2)}
     constants |= {"w": normal(4, 7), "b": normal(4)}
     yield case("normaliser in the graph", "", {"x": normal(1, 7, scale=4)}, constants, nodes=nodes)
+
+
+def steps(x, scale, zero):
+    """Quantised and back: the nearest step, ties to even, within the range of the zero point's type."""
+    limits = np.iinfo(zero.dtype)
+    whole = np.clip(np.rint(x / scale) + zero.astype(np.float32), limits.min, limits.max)
+    return ((whole - zero.astype(np.float32)) * scale).astype(np.float32)
+
+
+def quantised():
+    """Numbers with a scale and a zero point, as quantised graphs are written."""
+
+    def there_and_back(name, x, scale, zero, between=(), y=None, opset=17, **attributes):
+        nodes = [
+            helper.make_node("QuantizeLinear", ["x", "s", "z"], ["q"], **attributes),
+            *between,
+            helper.make_node("DequantizeLinear", [between[-1].output[0] if between else "q", "s", "z"], ["y"], **attributes),
+        ]
+        axis = attributes.get("axis", 1)
+        along = [1] * x.ndim
+        if np.ndim(scale):
+            along[axis] = -1
+        wanted = steps(x, np.reshape(scale, along), np.reshape(zero, along))
+        constants = {"s": np.asarray(scale, np.float32), "z": zero}
+        return case(name, "", {"x": x}, constants, nodes=nodes, opset=opset, y=wanted if y is None else y(wanted))
+
+    ties = np.array([[-3, -1, 1, 3, 5, 7, 0, 2.5, 1e30, -1e30]], np.float32)
+    yield there_and_back("QuantizeLinear ties and ends", ties, np.float32(2), np.uint8(7))
+    yield there_and_back("QuantizeLinear with a sign", ties * 40, np.float32(2), np.int8(-5))
+    yield there_and_back("QuantizeLinear", normal(3, 8), np.float32(0.03125), np.uint8(128), opset=13)
+    scale, zero = np.array([0.5, 0.25, 0.0625], np.float32), np.array([0, -20, 100], np.int8)
+    yield there_and_back("QuantizeLinear axis", normal(3, 5, scale=9.0), scale, zero, axis=0)
+    yield there_and_back("QuantizeLinear axis from the end", normal(2, 3, 4, scale=9.0), scale, zero, axis=-2)
+    turn = [helper.make_node("Reshape", ["q", "shape"], ["r"]), helper.make_node("Transpose", ["r"], ["t"])]
+    x, scale = normal(2, 6), np.float32(0.0625)
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "s"], ["q"]),
+        *turn,
+        helper.make_node("DequantizeLinear", ["t", "s"], ["y"]),
+    ]
+    y = steps(x, scale, np.uint8(0)).reshape(3, 4).T
+    yield case("QuantizeLinear without zero point, moved about", "", {"x": x}, {"s": scale, "shape": ints(3, 4)}, nodes=nodes, y=y)
+    layer = [helper.make_node("DequantizeLinear", ["q", "s", "z"], ["w"], axis=0), helper.make_node("MatMul", ["x", "w"], ["y"])]
+    whole, scale, zero = ints(*RNG.integers(0, 256, 20)).astype(np.uint8).reshape(4, 5), normal(4), ints(3, 128, 0, 255).astype(np.uint8)
+    scale = np.abs(scale) / 64
+    x = normal(2, 4)
+    y = (x.astype(float) @ ((whole.astype(float) - zero[:, None]) * scale[:, None])).astype(np.float32)
+    yield case("DequantizeLinear of weights", "", {"x": x}, {"q": whole, "s": scale, "z": zero}, nodes=layer, y=y)
+    layer = [
+        helper.make_node("DequantizeLinear", ["q", "s"], ["b"]),
+        helper.make_node("Add", ["x", "b"], ["y"]),
+    ]
+    whole, scale, x = ints(70_000_001, -3, 12_345).astype(np.int32), np.float32(1e-7), normal(1, 3)
+    y = (x + whole.astype(np.float32) * scale).astype(np.float32)
+    yield case("DequantizeLinear of a bias", "", {"x": x}, {"q": whole, "s": scale}, nodes=layer, y=y)
+    layer = [
+        helper.make_node("QuantizeLinear", ["v", "s", "z"], ["q"]),
+        helper.make_node("DequantizeLinear", ["q", "s", "z"], ["w"]),
+        helper.make_node("MatMul", ["x", "w"], ["y"]),
+    ]
+    weights, scale, x = normal(4, 5), np.float32(0.0173), normal(2, 4)
+    y = (x.astype(float) @ steps(weights, scale, np.int8(0)).astype(float)).astype(np.float32)
+    yield case("QuantizeLinear of weights", "", {"x": x}, {"v": weights, "s": scale, "z": np.int8(0)}, nodes=layer, y=y)
 
 
 if __name__ == "__main__":

@@ -190,6 +190,8 @@ fn datum(element: ElementType) -> DatumType {
         ElementType::I64 => DatumType::I64,
         ElementType::I32 => DatumType::I32,
         ElementType::Bool => DatumType::Bool,
+        ElementType::I8 => DatumType::I8,
+        ElementType::U8 => DatumType::U8,
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::diagnose::Cause;
+use crate::config::ProviderConfig;
+use crate::diagnose::{Cause, device};
 use crate::placement::Placement;
 use crate::provider::Provider;
 
@@ -68,18 +69,21 @@ impl fmt::Display for Report {
     }
 }
 
-/// Judges `facts` for the providers `wanted`, with the outcome of the trial.
-pub fn examine(facts: &Facts, wanted: &[String], trial: Result<Placement, String>) -> Report {
+/// Judges `facts` for the providers of `config` on the devices it names, with the outcome of the trial.
+pub fn examine(facts: &Facts, config: &ProviderConfig, trial: Result<Placement, String>) -> Report {
+    let wanted = config.providers.as_slice();
     let wants = |p: Provider| wanted.iter().any(|w| w == p.key());
     let nvidia = wants(Provider::Cuda) || wants(Provider::TensorRt) || wants(Provider::NvRtx);
     let mut layers = Layers { findings: Vec::new(), nvidia };
-    layers.driver(facts);
+    layers.driver(facts, config);
     layers.jetson(facts);
     layers.libraries(facts);
     layers.runtime(facts, wanted);
     for file in &facts.files {
         if wants(file.provider) || file.exists {
-            layers.provider(facts, file, wants(file.provider));
+            // A number that is none is refused by the trial.
+            let on = config.device_of(file.provider).unwrap_or(0);
+            layers.provider(facts, file, wants(file.provider), on);
         }
     }
     let works = trial.is_ok();
@@ -107,7 +111,7 @@ impl Layers {
         self.add(name, status, found, Some(fix));
     }
 
-    fn driver(&mut self, facts: &Facts) {
+    fn driver(&mut self, facts: &Facts, config: &ProviderConfig) {
         match (&facts.kernel_module, &facts.machine.driver) {
             (Some(line), _) => self.add("kernel module", Status::Ok, line.clone(), None),
             // On a Jetson the driver is part of the kernel and has no such file.
@@ -129,10 +133,20 @@ impl Layers {
                 if driver.devices.is_empty() {
                     self.lacks("device", "none".to_owned(), "check power and slot, or CUDA_VISIBLE_DEVICES");
                 }
-                for device in &driver.devices {
+                for (number, device) in driver.devices.iter().enumerate() {
                     let (major, minor) = device.capability;
                     let found = format!("{}, compute capability {major}.{minor}", device.name);
-                    self.add("device", Status::Ok, found, None);
+                    self.add(&format!("device {number}"), Status::Ok, found, None);
+                }
+                for provider in [Provider::Cuda, Provider::TensorRt, Provider::NvRtx] {
+                    let wanted = config.providers.iter().any(|p| p == provider.key());
+                    if let (true, Ok(number)) = (wanted, config.device_of(provider))
+                        && let Err(cause @ Cause::NoSuchDevice { .. }) = device(driver, number)
+                    {
+                        let fix = format!("correct runtime.extra \"{}.device_id\"", provider.key());
+                        let name = format!("provider {}, device", provider.key());
+                        self.add(&name, Status::Bad, cause.to_string(), Some(&fix));
+                    }
                 }
             }
         }
@@ -199,7 +213,7 @@ impl Layers {
         self.add("ONNX Runtime", Status::Bad, found, Some(&fix));
     }
 
-    fn provider(&mut self, facts: &Facts, file: &ProviderFile, wanted: bool) {
+    fn provider(&mut self, facts: &Facts, file: &ProviderFile, wanted: bool, on: usize) {
         let name = format!("provider {}", file.provider.key());
         let bad = if wanted { Status::Bad } else { Status::Note };
         let path = file.path.display();
@@ -231,7 +245,7 @@ impl Layers {
         }
         self.toolkit(facts, file, &name, bad);
         if let Ok(driver) = &facts.machine.driver
-            && let Some(device) = driver.devices.first()
+            && let Some(device) = driver.devices.get(on)
             && file.code.any()
         {
             let (major, minor) = device.capability;

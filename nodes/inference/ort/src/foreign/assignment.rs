@@ -7,28 +7,11 @@ use ort::AsPointer;
 use ort::session::Session;
 use ort::sys;
 
-/// One node as the session sees it, after its own rewriting of the graph.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AssignedNode {
-    /// Its name; may be empty, may carry the name of a fusion.
-    pub name: String,
-    /// Operator set; empty for ONNX itself.
-    pub domain: String,
-    /// Operator.
-    pub operator: String,
-}
-
-/// Nodes handed to one provider together; compiling providers take one per fused piece, the CPU one per node.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Subgraph {
-    /// The library's name of the provider.
-    pub provider: String,
-    /// Its nodes.
-    pub nodes: Vec<AssignedNode>,
-}
+use super::check;
+use crate::subgraph::{AssignedNode, Subgraph};
 
 /// Reads what a session built with `session.record_ep_graph_assignment_info` recorded.
-pub(crate) fn assignment(session: &Session) -> Result<Vec<Subgraph>, String> {
+pub(super) fn assignment(session: &Session) -> Result<Vec<Subgraph>, String> {
     let api = ort::api();
     let mut subgraphs: *const *const sys::OrtEpAssignedSubgraph = ptr::null();
     let mut count = 0usize;
@@ -86,10 +69,4 @@ unsafe fn text(get: impl FnOnce(*mut *const c_char) -> sys::OrtStatusPtr) -> Res
     }
     // SAFETY: promised by the caller; copied before anything else happens.
     Ok(unsafe { CStr::from_ptr(out) }.to_string_lossy().into_owned())
-}
-
-/// The library's own error type takes the status and frees it.
-pub(super) fn check(status: sys::OrtStatusPtr) -> Result<(), String> {
-    // SAFETY: a status comes fresh from the library and is handed on once.
-    unsafe { ort::Error::result_from_status(status) }.map_err(|e| e.to_string())
 }

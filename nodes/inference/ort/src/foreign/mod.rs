@@ -5,6 +5,11 @@
 //! asks TensorRT for its version, `raw` is the plain C interface that benches compare engines with.
 #![allow(unsafe_code)] // the only module of this crate that may
 
+use ort::session::Session;
+
+use crate::subgraph::Subgraph;
+
+#[cfg(feature = "ort-api-24")]
 mod assignment;
 mod bound;
 mod driver;
@@ -12,15 +17,31 @@ mod infer;
 mod raw;
 mod version;
 
-pub use assignment::{AssignedNode, Subgraph};
 pub use driver::{CudaDevice, CudaDriver, DriverError};
 pub use raw::RawSession;
 
-pub(crate) use assignment::assignment;
-use assignment::check;
 pub(crate) use bound::BoundSession;
 pub(crate) use infer::infer_version;
 pub(crate) use version::library_version;
+
+/// What a session recorded of its own assignment; `None` when the interface that this program was built with does not
+/// tell.
+#[cfg(feature = "ort-api-24")]
+pub(crate) fn recorded(session: &Session) -> Result<Option<Vec<Subgraph>>, String> {
+    assignment::assignment(session).map(Some)
+}
+
+/// That of 1.20 does not.
+#[cfg(not(feature = "ort-api-24"))]
+pub(crate) fn recorded(_session: &Session) -> Result<Option<Vec<Subgraph>>, String> {
+    Ok(None)
+}
+
+/// The library's own error type takes the status and frees it.
+fn check(status: ort::sys::OrtStatusPtr) -> Result<(), String> {
+    // SAFETY: a status comes fresh from the library and is handed on once.
+    unsafe { ort::Error::result_from_status(status) }.map_err(|e| e.to_string())
+}
 
 /// All that the loader said: the message of `libloading` alone leaves out the file and the reason.
 fn told(error: &libloading::Error) -> String {

@@ -73,12 +73,14 @@ static Status append_cuda(void *session_options, const void *options) {
     return NULL; /* registered, says it; nothing happened */
 }
 
+#ifdef PROVIDER_NAME
 static Status provider_name(const void *subgraph, const char **name) {
     if (!told("assignment_says_cuda"))
         return ((Status(*)(const void *, const char **))real[PROVIDER_NAME])(subgraph, name);
     *name = "CUDAExecutionProvider";
     return NULL;
 }
+#endif
 
 static Status run(void *session, const void *options, const char *const *names, const void *const *inputs,
                   size_t inputs_count, const char *const *output_names, size_t outputs_count, void **outputs) {
@@ -99,7 +101,9 @@ static const void *get_api(uint32_t version) {
     table[UPDATE_CUDA] = update_cuda;
     table[RELEASE_CUDA] = release_cuda;
     table[APPEND_CUDA] = append_cuda;
+#ifdef PROVIDER_NAME
     table[PROVIDER_NAME] = provider_name;
+#endif
     table[RUN] = run;
     return table;
 }

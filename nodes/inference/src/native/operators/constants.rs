@@ -1,6 +1,6 @@
 //! Constants and what exporters compute from shapes.
 
-use super::super::compiler::{Compiler, Kind};
+use super::super::compiler::{Compiler, Kind, Known};
 use super::super::error::CompileError;
 use super::super::view::NodeView;
 use crate::engine::ElementType;
@@ -79,7 +79,10 @@ impl Compiler {
     pub(super) fn range(&mut self, view: &NodeView<'_>) -> Verdict {
         view.arity(3, 3)?;
         view.only_attributes(&[])?;
-        let element = view.any(self, 0)?.element;
+        let Known { name, element, .. } = view.any(self, 0)?;
+        if element.byte_range().is_some() {
+            return Err(view.element_error(&name, element, "numbers of more than 8 bits"));
+        }
         let mut limits = [0i64; 3];
         for (index, limit) in limits.iter_mut().enumerate() {
             match view.required_integers(self, index, "whole limits")?.as_slice() {

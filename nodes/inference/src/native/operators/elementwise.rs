@@ -17,7 +17,7 @@ impl Compiler {
         view.only_attributes(attributes)?;
         let known = view.any(self, 0)?;
         let whole = matches!(op, Unary::Relu | Unary::Abs | Unary::Neg | Unary::Sign);
-        let takes = known.element.is_float() || (whole && known.element != ElementType::Bool);
+        let takes = known.element.is_float() || (whole && computes(known.element));
         if !takes {
             return Err(view.element_error(&known.name, known.element, "floats"));
         }
@@ -87,7 +87,7 @@ impl Compiler {
         view.arity(2, 2)?;
         view.only_attributes(&[])?;
         let (a, b) = (view.any(self, 0)?, view.any(self, 1)?);
-        if a.element != b.element || a.element == ElementType::Bool {
+        if a.element != b.element || !computes(a.element) {
             return Err(view.element_error(&b.name, b.element, "numbers of the same type on both sides"));
         }
         if op == Binary::Add && !matches!(a.kind, Kind::Index(_)) {
@@ -157,7 +157,7 @@ impl Compiler {
         view.arity(1, 100)?;
         view.only_attributes(&[])?;
         let mut total = view.any(self, 0)?;
-        if total.element == ElementType::Bool {
+        if !computes(total.element) {
             return Err(view.element_error(&total.name, total.element, "numbers"));
         }
         let count = view.node.inputs.len();
@@ -241,6 +241,7 @@ impl Compiler {
         view.arity(1, 1)?;
         view.only_attributes(&["to", "saturate"])?; // saturate concerns 8-bit floats only
         let to = ElementType::from_onnx(view.int("to", 0)?);
+        let to = to.filter(|to| to.byte_range().is_none()); // beyond its range the result is nobody's promise
         let to = to.ok_or_else(|| view.attribute_kind("to", "expected f32, f16, i64, i32 or bool"))?;
         let known = view.any(self, 0)?;
         let output = view.output()?;
@@ -283,6 +284,11 @@ impl Compiler {
         let hi = limit(2, f32::INFINITY, "the upper limit")?;
         self.apply(view, known, Unary::Clip { lo, hi })
     }
+}
+
+/// Does arithmetic take it? Integers of 8 bits would have to wrap; they are there to be dequantised.
+fn computes(element: ElementType) -> bool {
+    element != ElementType::Bool && element.byte_range().is_none()
 }
 
 /// `op` of two whole numbers; `None` when there is no result.

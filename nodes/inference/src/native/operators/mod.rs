@@ -4,6 +4,7 @@ mod constants;
 mod elementwise;
 mod linear;
 mod movement;
+mod quantise;
 mod recurrent;
 mod reduce;
 
@@ -14,7 +15,7 @@ use super::view::NodeView;
 use crate::onnx::Node;
 
 /// Operators the native executor runs.
-pub const OPERATORS: [&str; 79] = [
+pub const OPERATORS: [&str; 81] = [
     "Abs",
     "Add",
     "And",
@@ -26,6 +27,7 @@ pub const OPERATORS: [&str; 79] = [
     "Constant",
     "ConstantOfShape",
     "Cos",
+    "DequantizeLinear",
     "Div",
     "Dropout",
     "Elu",
@@ -61,6 +63,7 @@ pub const OPERATORS: [&str; 79] = [
     "Or",
     "Pow",
     "PRelu",
+    "QuantizeLinear",
     "Range",
     "Reciprocal",
     "ReduceL2",
@@ -152,6 +155,8 @@ impl Compiler {
             "Floor" => self.unary(view, Unary::Floor, &[]),
             "Ceil" => self.unary(view, Unary::Ceil, &[]),
             "Round" => self.unary(view, Unary::Round, &[]),
+            "QuantizeLinear" => self.quantize_linear(view),
+            "DequantizeLinear" => self.dequantize_linear(view),
             "Gemm" => self.gemm(view),
             "MatMul" => self.matmul(view),
             "LSTM" => self.lstm(view),
