@@ -172,7 +172,7 @@ fn gains_that_come_out_of_a_ring_of_nodes_are_not_known() {
     assert!(fixture().missing().is_empty());
     for length in [1, 2, 5] {
         // The gain comes out of the first node, which reads the last one, which reads ... the first one.
-        let name = |i: usize| if i % length == 0 { gain.to_owned() } else { format!("ring_{i}") };
+        let name = |i: usize| if i.is_multiple_of(length) { gain.to_owned() } else { format!("ring_{i}") };
         graph.constants.retain(|c| c.name != gain);
         graph.nodes.retain(|n| !n.outputs.iter().any(|o| o == gain || o.starts_with("ring_")));
         graph.nodes.extend((0..length).map(|i| identity(&name(i + 1), &name(i))));
