@@ -55,11 +55,20 @@ def main():
         if arguments.command == "train" and arguments.smoke:
             overrides.update({"ppo.environments": "32", "ppo.steps": "8", "ppo.warmup_iterations": "0"})
         recipe = recipes.load(arguments.robot, overrides)
+        if arguments.command == "train":
+            arguments.finish = _finish(recipe, arguments, overrides)
         result = {"train": _train, "evaluate": _evaluate, "export": _export}[arguments.command](recipe, arguments)
     except (recipes.RecipeError, ValueError, OSError, RuntimeError) as error:
         sys.exit(f"{arguments.command} {arguments.robot}: {error}")
     if arguments.json:
         print(json.dumps(result))
+
+
+def _finish(recipe, arguments, overrides):
+    """The recipe of the second run, where one is due: not in a run that is cut short, nor one of chosen length."""
+    if arguments.smoke or arguments.iterations is not None or arguments.seconds is not None or recipe.finish is None:
+        return None
+    return recipes.load_finish(arguments.robot, overrides)
 
 
 def _train(recipe, arguments):
@@ -70,8 +79,13 @@ def _train(recipe, arguments):
         iterations = recipe.ppo.iterations
     say = (lambda line: print(line, file=sys.stderr, flush=True)) if arguments.json else (
         lambda line: print(line, flush=True))  # fmt: skip
-    row = train(recipe, arguments.out, arguments.seconds, iterations, arguments.start, arguments.threads,
+    finish = arguments.finish
+    folder = arguments.out / "first" if finish else arguments.out
+    row = train(recipe, folder, arguments.seconds, iterations, arguments.start, arguments.threads,
                 1 if arguments.smoke else 10, say)  # fmt: skip
+    if finish:
+        row = train(finish, arguments.out, None, finish.finish.iterations, folder / "checkpoint.npz", arguments.threads,
+                    10, say)  # fmt: skip
     if not row or row["reward"] != row["reward"]:
         raise RuntimeError(f"no finite reward: {row}")
     return row

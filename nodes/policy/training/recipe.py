@@ -197,6 +197,14 @@ class Ppo:
 
 
 @dataclasses.dataclass(frozen=True)
+class Finish:
+    """A second run from the weights of the first, with other values: smaller steps, less exploration."""
+
+    iterations: int
+    change: dict[str, int | float]  # SECTION.KEY: value
+
+
+@dataclasses.dataclass(frozen=True)
 class Recipe:
     """All of it."""
 
@@ -209,6 +217,7 @@ class Recipe:
     randomisation: Randomisation
     reward: Reward
     ppo: Ppo
+    finish: Finish | None = None
 
     @property
     def model_path(self) -> pathlib.Path:
@@ -240,6 +249,14 @@ def load(name: str, overrides: dict[str, str] | None = None) -> Recipe:
     recipe = _record(Recipe, document, path.name)
     _check(recipe, path.name)
     return recipe
+
+
+def load_finish(name: str, overrides: dict[str, str] | None = None) -> Recipe:
+    """The recipe of the second run."""
+    finish = load(name, overrides).finish
+    if finish is None:
+        raise RecipeError(f"robot {name!r}: its recipe has no [finish]")
+    return load(name, {**{key: repr(value) for key, value in finish.change.items()}, **(overrides or {})})
 
 
 def _record(kind, value, where):

@@ -161,6 +161,14 @@ class Export(unittest.TestCase):
             finally:
                 golden.NAMES["quad"] = kept
 
+    def test_the_second_run_differs_by_what_the_recipe_says_and_no_more(self):
+        first, second = recipe.load("quad"), recipe.load_finish("quad")
+        self.assertNotEqual(first.ppo, second.ppo)
+        back = {key: repr(getattr(getattr(first, key.split(".")[0]), key.split(".")[1])) for key in first.finish.change}
+        self.assertEqual(recipe.load_finish("quad", back), first)
+        with self.assertRaisesRegex(recipe.RecipeError, "no .finish."):
+            recipe.load_finish("biped")
+
     def test_a_policy_with_another_observation_starts_with_zero_weights_for_the_new_terms(self):
         old, new = (Layout(recipe.load(name)) for name in ("quad", "quad_velocity"))
         parameters = {"pi": _layers(old, 12), "v": [], "log_std": np.zeros(12)}
