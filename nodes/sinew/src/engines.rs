@@ -221,7 +221,7 @@ mod tests {
         let places = Places { runtime_dir: Some(dir.path().join("runtime")), ..Places::default() };
         let error = onnxruntime(&model(), &places, Fetch::Never).err().unwrap();
         for part in
-            ["no libonnxruntime found", "fetches nothing while it starts", "sinew model check", "quad_walk"]
+            ["no libonnxruntime.so found", "fetches nothing while it starts", "sinew model check", "quad_walk"]
         {
             assert!(error.contains(part), "{part} in {error}");
         }

@@ -85,6 +85,7 @@ const FILES: &[File] = &[
     file!("half"),
     file!("motion"),
     file!("attention"),
+    file!("quantised"),
 ];
 
 #[derive(Deserialize)]
