@@ -238,7 +238,7 @@ fn a_policy_is_swapped_while_a_robot_walks_and_a_wrong_one_is_refused() {
     }
     let text = std::fs::read_to_string(MODEL).unwrap();
     let next = dir.path().join("next.model.toml");
-    std::fs::write(&next, text.replacen("version = \"1.0.0\"", "version = \"1.0.1\"", 1)).unwrap();
+    std::fs::write(&next, text.replacen("version = \"1.1.0\"", "version = \"1.1.1\"", 1)).unwrap();
     let (done, answer) = swap(&next);
     assert!(done, "{answer}");
     assert_eq!((&answer["outcome"], &answer["shadow_runs"]), (&Value::from("done"), &Value::from(50)));

@@ -131,7 +131,7 @@ fn golden_vectors_must_belong_to_the_model() {
         ("\"FL_calf\"", "\"FL_hip\"", "joints"),
         ("\"schema\": 1", "\"schema\": 3", "schema"),
         ("\"schema\": 1", "\"schema\": 1, \"note\": 0", "note"),
-        ("\"graph_sha256\": \"7", "\"graph_sha256\": \"8", "graph_sha256"),
+        ("\"graph_sha256\": \"9", "\"graph_sha256\": \"8", "graph_sha256"),
         ("\"gyro_rad_s\": [", "\"gyro_rad_s\": [1.0, ", "line 3"),
         ("\"q_rad\": [", "\"q_rad\": [1.0, ", "q_rad"),
         ("\"q_rad\": [", "\"q_rad\": [1e999, ", "line 3"),

@@ -132,10 +132,10 @@ fn model_check_reports_each_check() {
     let joints = other_order();
     let good = report(&Edited::as_it_is(), &joints);
     assert!(good.passed(), "{good}");
-    assert_eq!(good.model.as_deref(), Some("quad_walk 1.0.0"));
+    assert_eq!(good.model.as_deref(), Some("quad_walk 1.1.0"));
     assert!(
         good.checks.iter().any(|c| c.name == "golden run, native"
-            && matches!(&c.outcome, Outcome::Passed(t) if t.contains("67 ticks"))),
+            && matches!(&c.outcome, Outcome::Passed(t) if t.contains("163 ticks"))),
         "{good}"
     );
     assert!(

@@ -96,10 +96,12 @@ fn walk() -> Vec<RobotState> {
     (0..40).map(state).collect()
 }
 
-/// Largest difference of a target from quad_walk's over the walk, rad.
+/// Largest difference of a target from those of the policy inside over the walk, rad.
 fn worst(model: &Model) -> f32 {
     let joints = quad::other_order();
-    let mut original = quad::policy(&joints);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../inference/tests/import/fixtures/quad_walk");
+    let inside = Model::load(&Directory::new(folder), quad::MANIFEST).unwrap();
+    let mut original = Policy::new(&inside, quad::native(&inside), &quad::config(&joints)).unwrap();
     let mut foreign = Policy::new(model, quad::native(model), &quad::config(&joints)).unwrap();
     let mut worst = 0f32;
     for state in walk() {

@@ -220,9 +220,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let places = Places { runtime_dir: Some(dir.path().join("runtime")), ..Places::default() };
         let error = onnxruntime(&model(), &places, Fetch::Never).err().unwrap();
-        for part in
-            ["no libonnxruntime.so found", "fetches nothing while it starts", "sinew model check", "quad_walk"]
-        {
+        for part in [
+            "no libonnxruntime.so found",
+            "fetches nothing while it starts",
+            "sinew model check",
+            "quad_walk",
+        ] {
             assert!(error.contains(part), "{part} in {error}");
         }
         assert!(!dir.path().join("runtime").exists());

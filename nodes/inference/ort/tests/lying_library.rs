@@ -201,7 +201,7 @@ fn a_provider_that_registers_and_does_nothing_is_found_by_the_session() {
         let OrtEngineError::Placement { error: placement, .. } = &error else { panic!("{error}") };
         assert!(matches!(placement, PlacementError::NodeShare { on_allowed: 0, .. }), "{error}");
         let convicts =
-            if cfg!(feature = "ort-api-24") { "0 of 29 nodes (" } else { " kernels of the profile (" };
+            if cfg!(feature = "ort-api-24") { "0 of 15 nodes (" } else { " kernels of the profile (" };
         assert!(error.to_string().contains(&format!("{convicts}0.0 %) run on cuda")), "{error}");
         // The CPU allowed: it runs, under the name of where it runs.
         let (engine, placement) = liar.proven(&cuda("cpu", 1.0)).unwrap();

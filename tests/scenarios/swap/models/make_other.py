@@ -1,46 +1,39 @@
 #!/usr/bin/env python3
 """Make quad_walk_other: the walking policy with every weight moved a little, as a further-trained build would be.
 
-    pip install numpy onnx
-    python make_other.py
+    python make_other.py              # in the environment of nodes/policy/training
 
-Noise of SHARE of each weight matrix's standard deviation is added; golden vectors and hashes are written by the
-exporter of the robot's own model.
+Noise of SHARE of each weight matrix's standard deviation is added to the checkpoint of the robot's own model; graph,
+golden vectors and manifest are written by its exporter.
 """
 
-import importlib.util
 import pathlib
+import sys
+import tempfile
 
 import numpy as np
-import onnx
-from onnx import numpy_helper
 
 SHARE, SEED = 0.06, 1
 HERE = pathlib.Path(__file__).resolve().parent
-MODELS = HERE.parents[3] / "launch/robots/quad/models"
-NAME = "quad_walk_other"
-ABOUT = "# The walking policy with every weight moved a little; made by make_other.py beside this file.\n"
+POLICY = HERE.parents[3] / "nodes/policy"
+sys.path.insert(0, str(POLICY))
+
+from training import checkpoint, export, recipe  # noqa: E402
+from training.observation import Layout  # noqa: E402
 
 
 def main():
-    spec = importlib.util.spec_from_file_location("export", MODELS / "export.py")
-    export = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(export)
-    model = onnx.load(MODELS / "quad_walk.onnx")
     rng = np.random.default_rng(SEED)
-    for weights in model.graph.initializer:
-        values = numpy_helper.to_array(weights)
-        if values.ndim == 2:
-            moved = values + (SHARE * values.std() * rng.standard_normal(values.shape)).astype(values.dtype)
-            weights.CopyFrom(numpy_helper.from_array(moved, weights.name))
-    export.GRAPH, export.GOLDEN = HERE / f"{NAME}.onnx", HERE / f"{NAME}.golden.json"
-    export.MANIFEST = HERE / f"{NAME}.model.toml"
-    export.GRAPH.write_bytes(model.SerializeToString())
-    text = (MODELS / "quad_walk.model.toml").read_text()
-    text = ABOUT + text[text.index("schema = 1") :]
-    text = text.replace("quad_walk.", f"{NAME}.").replace('"quad_walk"', f'"{NAME}"')
-    export.MANIFEST.write_text(text)
-    export.main()
+    parameters, _ = checkpoint.load(POLICY / "training/checkpoints/quad.npz")
+    parameters["pi"] = [
+        (weight + SHARE * weight.std() * rng.standard_normal(weight.shape).astype(weight.dtype), bias)
+        for weight, bias in parameters["pi"]
+    ]
+    other = recipe.load("quad", {"robot.policy": '"quad_walk_other"'})
+    with tempfile.TemporaryDirectory() as folder:
+        moved = pathlib.Path(folder) / "checkpoint.npz"
+        checkpoint.save(moved, parameters, Layout(other), {})
+        export.export(other, moved, HERE)
 
 
 main()
