@@ -83,12 +83,16 @@ def _train(recipe, arguments):
     folder = arguments.out / "first" if finish else arguments.out
     row = train(recipe, folder, arguments.seconds, iterations, arguments.start, arguments.threads,
                 1 if arguments.smoke else 10, say)  # fmt: skip
-    if finish:
+    if finish and _finite(row):
         row = train(finish, arguments.out, None, finish.finish.iterations, folder / "checkpoint.npz", arguments.threads,
                     10, say)  # fmt: skip
-    if not row or row["reward"] != row["reward"]:
+    if not _finite(row):
         raise RuntimeError(f"no finite reward: {row}")
     return row
+
+
+def _finite(row):
+    return bool(row) and row["reward"] == row["reward"]
 
 
 def _evaluate(recipe, arguments):

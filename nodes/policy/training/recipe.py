@@ -289,7 +289,10 @@ def _value(kind, value, where):
             raise RecipeError(f"{where}: found {value!r}, expected a table")
         return {key: _value(inner[1], item, f"{where}.{key}") for key, item in value.items()}
     if inner:  # a union: the first that fits
-        for option in inner:
+        options = [option for option in inner if option is not type(None)]  # TOML has no null
+        if len(options) == 1:
+            return _value(options[0], value, where)
+        for option in options:
             try:
                 return _value(option, value, where)
             except RecipeError:
@@ -318,6 +321,8 @@ def _check(recipe, where):
         values = getattr(robot, field)
         if sorted(values) != sorted(set(allowed)):
             raise RecipeError(f"{where}: robot.{field}: each of {', '.join(sorted(set(allowed)))} once")
+    if recipe.finish is not None and recipe.finish.iterations < 1:
+        raise RecipeError(f"{where}: finish.iterations: found {recipe.finish.iterations}, expected at least 1")
     missing = set(robot.hip_joints) - set(robot.joints)
     if missing:
         raise RecipeError(f"{where}: robot.hip_joints: {sorted(missing)[0]!r} is not a joint")

@@ -22,7 +22,10 @@ def _layers(layout, joints, seed=0):
 class Recipes(unittest.TestCase):
     def test_all_are_complete(self):
         for name in recipe.names():
-            self.assertEqual(recipe.load(name).robot.name, name)
+            loaded = recipe.load(name)
+            self.assertEqual(loaded.robot.name, name)
+            if loaded.finish is not None:
+                recipe.load_finish(name)
 
     def test_what_cannot_be_meant_is_refused_by_name(self):
         for key, value, text in (

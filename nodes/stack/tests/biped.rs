@@ -95,6 +95,17 @@ fn asked_to_stand_it_stops_first() {
 }
 
 #[test]
+fn a_silent_operator_leaves_it_standing_a_second_after_the_last_word() {
+    let (outcome, trace) = run("biped/operator_silent.yaml", |_| ());
+    assert!(outcome.score.passed, "{:?}", outcome.score.broken);
+    let silent = (10.07 / 0.002) as usize;
+    let left = trace.steps.iter().skip(silent).position(|s| s.mode != RobotMode::Policy).unwrap();
+    // The last heartbeat is up to a period of its own older.
+    assert!((440..=505).contains(&left), "1 s under the policy, were {left} steps");
+    assert_eq!(trace.steps[silent + left].mode, RobotMode::Stand);
+}
+
+#[test]
 fn a_policy_that_dies_leads_to_stand_where_stand_can_catch_it() {
     let (outcome, _) = run("biped/kill_policy_turning.yaml", |_| ());
     assert!(outcome.score.passed, "{:?}", outcome.score.broken);

@@ -1,6 +1,6 @@
 //! MuJoCo behind the twin's [`Physics`](sinew_twin::Physics) seam, opened at run time.
 //!
-//! [`MUJOCO`] is the library and the version this room is tested with, [`Library`] opens it through two dozen opaque C functions (no header, no struct layout), [`MujocoPhysics`] runs a
+//! [`MUJOCO`] is the library and the version this room is tested with, [`Library`] opens it through eighteen opaque C functions (no header, no struct layout), [`MujocoPhysics`] runs a
 //! robot in it. What an opaque model cannot be told after it was compiled (step length, friction, payload) is
 //! written into the model text and compiled again, the state carried over.
 //!

@@ -29,7 +29,8 @@ def main():
         (weight + SHARE * weight.std() * rng.standard_normal(weight.shape).astype(weight.dtype), bias)
         for weight, bias in parameters["pi"]
     ]
-    other = recipe.load("quad", {"robot.policy": '"quad_walk_other"'})
+    about = '"quad_walk with every weight moved a little, by make_other.py; not trained"'
+    other = recipe.load("quad", {"robot.policy": '"quad_walk_other"', "robot.description": about})
     with tempfile.TemporaryDirectory() as folder:
         moved = pathlib.Path(folder) / "checkpoint.npz"
         checkpoint.save(moved, parameters, Layout(other), {})
