@@ -60,6 +60,7 @@ pub enum LibraryError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Library {
     path: PathBuf,
+    sha256: String,
 }
 
 impl Library {
@@ -86,12 +87,17 @@ impl Library {
         if found != named.sha256 {
             return Err(LibraryError::Hash { file, line, found, expected: named.sha256.clone() });
         }
-        Ok(Self { path })
+        Ok(Self { path, sha256: found })
     }
 
     /// Where it lies.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// SHA-256 of its content, as the manifest has it.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
     }
 }
 

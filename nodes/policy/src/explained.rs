@@ -4,7 +4,8 @@
 //! It works twice on the same states. One copy is the policy; the other has no pipeline and no normalisation and takes
 //! the first one's outputs for its own, so that its tensors hold what is measured, with the same history and feedback.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use sinew_inference::manifest::{InputSource, Normalize};
 use sinew_inference::{Engine, EngineIo, Model, RunError};
@@ -35,7 +36,8 @@ impl Explained {
         engine: Box<dyn Engine>,
         config: &PolicyConfig<'_>,
     ) -> Result<Self, SetupError> {
-        let outputs = Outputs::default();
+        let outputs: Outputs =
+            engine.io().outputs.iter().map(|t| (0..t.len()).map(|_| AtomicU32::new(0)).collect()).collect();
         let repeating = Repeating::new(engine.io(), outputs.clone());
         let policy = Policy::new(model, Box::new(Recording { engine, outputs }), config)?;
         let bare = Policy::new(&without_pipelines(model), Box::new(repeating), config)?;
@@ -102,8 +104,8 @@ fn without_pipelines(model: &Model) -> Model {
     model
 }
 
-/// Outputs of the last run, by output.
-type Outputs = Arc<Mutex<Vec<Vec<f32>>>>;
+/// Outputs of the last run, by output, as bits: two engines of one thread share them.
+type Outputs = Arc<[Vec<AtomicU32>]>;
 
 /// An engine whose outputs are remembered.
 struct Recording {
@@ -126,9 +128,11 @@ impl Engine for Recording {
 
     fn run(&mut self) -> Result<(), RunError> {
         self.engine.run()?;
-        let count = self.engine.io().outputs.len();
-        let all = (0..count).map(|index| self.engine.output(index).to_vec()).collect();
-        *self.outputs.lock().unwrap_or_else(PoisonError::into_inner) = all;
+        for (index, kept) in self.outputs.iter().enumerate() {
+            for (bits, value) in kept.iter().zip(self.engine.output(index)) {
+                bits.store(value.to_bits(), Ordering::Relaxed);
+            }
+        }
         Ok(())
     }
 
@@ -168,7 +172,11 @@ impl Engine for Repeating {
     }
 
     fn run(&mut self) -> Result<(), RunError> {
-        self.outputs.clone_from(&self.given.lock().unwrap_or_else(PoisonError::into_inner));
+        for (output, given) in self.outputs.iter_mut().zip(self.given.iter()) {
+            for (value, bits) in output.iter_mut().zip(given) {
+                *value = f32::from_bits(bits.load(Ordering::Relaxed));
+            }
+        }
         Ok(())
     }
 

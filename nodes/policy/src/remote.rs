@@ -14,7 +14,7 @@
 mod refusal;
 
 use arrayvec::ArrayVec;
-use sinew_wire::{JointCommand, JointMode, MAX_JOINTS, PolicyCommand, PolicyStatus, RobotState};
+use sinew_wire::{JointCommand, JointMode, MAX_JOINTS, PolicyCommand, PolicyFlags, PolicyStatus, RobotState};
 
 use crate::policy::Policy;
 use crate::transition::Targets;
@@ -27,6 +27,9 @@ pub const MAX_AHEAD: usize = 32;
 /// Longest time for which a target stays in force beyond its own, ns, whatever age is allowed: as long as control lets a
 /// policy be missing.
 pub const HOLD_MAX_NS: u64 = 200_000_000;
+
+/// `ahead_us` counts whole microseconds.
+const AHEAD_ROUNDING_NS: u64 = 1_000;
 
 /// How results of another machine are used.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -167,6 +170,8 @@ pub struct Remote {
     kept: Option<Kept>,
     /// Gains (kp N m/rad, kd N m s/rad) of each robot joint in the local policy; `None` for one it leaves alone.
     gains: ArrayVec<Option<(f32, f32)>, MAX_JOINTS>,
+    /// Between two runs of the local policy, ns.
+    run_ns: u64,
     driver: Driver,
     fresh_runs: u32,
     counters: RemoteCounters,
@@ -184,6 +189,7 @@ impl Remote {
             epoch: None,
             kept: None,
             gains: ArrayVec::new(),
+            run_ns: period_ns,
             driver: Driver::Local,
             fresh_runs: 0,
             counters: RemoteCounters::default(),
@@ -211,6 +217,7 @@ impl Remote {
     /// `policy` is the fallback: results have to move its joints, with its gains.
     pub(crate) fn follow(&mut self, policy: &Policy) {
         self.gains = policy.robot_gains().take(MAX_JOINTS).collect();
+        self.run_ns = policy.decimation().saturating_mul(self.period_ns);
     }
 
     /// The activation of `state` is served from now on; what is in flight for another one is discarded.
@@ -231,7 +238,11 @@ impl Remote {
     /// Takes a result that arrived when control was at `step`; a refusal is counted.
     pub fn hear(&mut self, frame: &PolicyCommand, step: u64) -> Result<(), RemoteRefusal> {
         let result = self.keep(frame, step);
+        // Of a chunk in use, what lies beyond the greatest age is left out: nothing is wrong with it.
+        let beyond = result == Err(RemoteRefusal::Ahead)
+            && self.kept.as_ref().is_some_and(|kept| kept.step == frame.header.step);
         if let Err(refusal) = result
+            && !beyond
             && let Some((_, count)) =
                 RemoteRefusal::ALL.iter().zip(&mut self.counters.refused).find(|(r, _)| **r == refusal)
         {
@@ -281,6 +292,11 @@ impl Remote {
                 if kept.elements.last().is_some_and(|last| last.at_ns >= at_ns) {
                     return Err(RemoteRefusal::Reordered);
                 }
+                // Of another process with the same model, or behind a hole: no straight line leads there.
+                let follows = kept.head.header.boot_id == header.boot_id && kept.observed_ns == observed_ns;
+                if !follows || has_hole(&kept.elements, at_ns) {
+                    return Err(RemoteRefusal::Torn);
+                }
                 return kept.elements.try_push(element).map_err(|_| RemoteRefusal::Chunk);
             }
             // Without its first one it would act too early.
@@ -328,7 +344,7 @@ impl Remote {
         let kept = self.kept.as_ref()?;
         let now_ns = step.saturating_mul(self.period_ns);
         let age_ns = now_ns.checked_sub(kept.observed_ns).filter(|_| step >= kept.step)?;
-        if age_ns > self.config.max_age_ns || has_ended(&kept.elements, now_ns) {
+        if age_ns > self.config.max_age_ns || self.has_ended(kept, now_ns) {
             return None;
         }
         let mut frame = kept.head.clone();
@@ -377,6 +393,22 @@ impl Remote {
         Pick { choice, changed, frame: frame.filter(|_| choice == Choice::Remote) }
     }
 
+    /// The last element of a chunk lasts as long as the one before it, an only one a run, and nothing is held for longer
+    /// than [`HOLD_MAX_NS`].
+    fn has_ended(&self, kept: &Kept, now_ns: u64) -> bool {
+        match kept.elements.as_slice() {
+            [.., before, last] => {
+                let lasts_ns = last.at_ns.saturating_sub(before.at_ns).min(HOLD_MAX_NS);
+                now_ns >= last.at_ns.saturating_add(lasts_ns)
+            }
+            [one] if kept.head.body.flags & PolicyFlags::CHUNK != 0 => {
+                now_ns >= one.at_ns.saturating_add(self.run_ns.min(HOLD_MAX_NS))
+            }
+            [one] => now_ns > one.at_ns.saturating_add(HOLD_MAX_NS),
+            [] => true,
+        }
+    }
+
     fn agrees(&self, remote: &PolicyCommand, local: &PolicyCommand) -> bool {
         let pairs = remote.joints.iter().zip(&local.joints);
         remote.joints.len() == local.joints.len()
@@ -384,16 +416,13 @@ impl Remote {
     }
 }
 
-/// The last element of a chunk lasts as long as the one before it, and nothing is held for longer than [`HOLD_MAX_NS`].
-fn has_ended(elements: &[Element], now_ns: u64) -> bool {
-    match elements {
-        [.., before, last] => {
-            let lasts_ns = last.at_ns.saturating_sub(before.at_ns).min(HOLD_MAX_NS);
-            now_ns >= last.at_ns.saturating_add(lasts_ns)
-        }
-        [one] => now_ns > one.at_ns.saturating_add(HOLD_MAX_NS),
-        [] => true,
-    }
+/// Is a target of `at_ns` further from the last element than the second is from the first?
+fn has_hole(elements: &[Element], at_ns: u64) -> bool {
+    let pitch_ns = match elements {
+        [first, second, ..] => (second.at_ns - first.at_ns).min(HOLD_MAX_NS),
+        _ => HOLD_MAX_NS,
+    };
+    elements.last().is_some_and(|last| at_ns - last.at_ns > pitch_ns.saturating_add(AHEAD_ROUNDING_NS))
 }
 
 /// The targets of `now_ns`: between two elements in proportion, outside the first or last one held.

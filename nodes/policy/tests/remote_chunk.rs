@@ -178,11 +178,43 @@ fn a_chunk_that_was_overtaken_is_refused_and_counted() {
     assert_eq!(run.refused(RemoteRefusal::Torn), 8);
     let frame = run.frame();
     assert_eq!((run.driver(), frame.body.age_us), (Driver::Remote, 20_000), "the chunk before goes on");
-    // One with a hole in it is.
+    // Behind a hole nothing is used: what was meant for the time in it is unknown.
     let chunk = run.answer();
-    assert!(run.hear(&[&chunk[..4], &chunk[6..]].concat()).iter().all(Result::is_ok));
-    for k in 0..10u32 {
+    let heard = run.hear(&[&chunk[..4], &chunk[6..]].concat());
+    assert!(heard[..4].iter().all(Result::is_ok));
+    assert!(heard[4..].iter().all(|result| *result == Err(RemoteRefusal::Torn)));
+    for k in 0..4u32 {
         let frame = run.frame();
+        assert_eq!(run.driver(), Driver::Remote, "{k}");
         assert!((targets(&frame)[0] - STEP_RAD * k as f32).abs() < 1e-6, "{k}");
     }
+    run.frame();
+    assert_eq!(run.driver(), Driver::Local, "the last one before it lasts one step");
+}
+
+#[test]
+fn elements_of_two_answerers_are_not_one_chunk() {
+    let mut run = Run::new(1, 1_000);
+    run.connected(5);
+    let chunk = run.answer();
+    assert!(run.hear(&chunk[..3]).iter().all(Result::is_ok));
+    let mut other = chunk[3..].to_vec();
+    other.iter_mut().for_each(|frame| frame.header.boot_id += 1);
+    assert!(run.hear(&other).iter().all(|result| *result == Err(RemoteRefusal::Torn)));
+    // The same process, but of another observation.
+    let mut other = chunk[3..].to_vec();
+    other.iter_mut().for_each(|frame| frame.body.age_us += 20_000);
+    assert!(run.hear(&other).iter().all(|result| *result == Err(RemoteRefusal::Torn)));
+}
+
+#[test]
+fn a_chunk_of_which_one_element_is_left_lasts_a_run() {
+    let mut run = Run::new(1, 1_000);
+    run.connected(5);
+    let chunk = run.answer();
+    assert!(run.hear(&chunk[..1]).iter().all(Result::is_ok));
+    run.frame();
+    assert_eq!(run.driver(), Driver::Remote);
+    run.frame();
+    assert_eq!(run.driver(), Driver::Local);
 }

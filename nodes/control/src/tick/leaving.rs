@@ -32,6 +32,11 @@ impl Control {
         self.leaving.is_some()
     }
 
+    /// What follows the stop that is under way.
+    pub(super) fn leaving_by(&self) -> Option<RobotEvent> {
+        self.leaving.map(|leaving| leaving.event)
+    }
+
     /// Goes on with the policy after all.
     pub(super) fn stay_in_policy(&mut self) {
         self.leaving = None;

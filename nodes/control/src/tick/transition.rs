@@ -61,27 +61,35 @@ impl Control {
         self.arbiter.holder().is_some() && self.reset_step1 == Some(self.arbiter.epoch())
     }
 
-    /// Every joint that the policy pulls to a position is near it; one that it leaves alone or damps has none.
+    /// Every joint that the policy pulls to a position is near it, one that it leaves alone or damps has none; none is
+    /// pushed.
     fn first_action_is_near(&self, state: &ActuatorState) -> bool {
         let targets = self.slots.targets();
         targets.len() == state.joints.len()
-            && targets
-                .iter()
-                .zip(&state.joints)
-                .filter(|(target, _)| pulls(target))
-                .all(|(target, joint)| (target.q_rad - joint.q_rad).abs() <= self.config.first_action_max_rad)
+            && targets.iter().zip(&state.joints).all(|(target, joint)| match first_pull(target) {
+                Pull::To(q_rad) => (q_rad - joint.q_rad).abs() <= self.config.first_action_max_rad,
+                Pull::Nowhere => true,
+                Pull::Push => false,
+            })
     }
 }
 
-/// True when the command says where the joint goes.
-fn pulls(command: &JointCommand) -> bool {
+/// What a first command does to a joint that stands still.
+enum Pull {
+    /// It goes to an angle, rad.
+    To(f32),
+    /// Nothing, or it is slowed down.
+    Nowhere,
+    /// It is moved without an angle that could be compared.
+    Push,
+}
+
+fn first_pull(command: &JointCommand) -> Pull {
     match command.mode() {
-        JointMode::Impedance => command.kp > 0.0,
-        JointMode::Position => true,
-        JointMode::Disabled
-        | JointMode::Damping
-        | JointMode::Velocity
-        | JointMode::Torque
-        | JointMode::Brake => false,
+        JointMode::Impedance if command.kp > 0.0 => Pull::To(command.q_rad),
+        JointMode::Position => Pull::To(command.q_rad),
+        JointMode::Impedance if command.tau_nm == 0.0 => Pull::Nowhere,
+        JointMode::Disabled | JointMode::Damping | JointMode::Brake => Pull::Nowhere,
+        JointMode::Impedance | JointMode::Velocity | JointMode::Torque => Pull::Push,
     }
 }

@@ -69,7 +69,7 @@ impl Control {
             // now on. The safe posture waits for neither.
             RobotMode::Policy => match (self.arbiter.holder(), self.arbiter.wants_safe_posture(now)) {
                 (None, true) => self.event(RobotEvent::LeaseLost, state),
-                (Some(_), true) => self.event(RobotEvent::Stand, state),
+                (Some(_), true) => self.event(self.leaving_by().unwrap_or(RobotEvent::Stand), state),
                 (None, false) => self.leave_policy(RobotEvent::LeaseLost, state, now),
                 (Some(_), false) => {}
             },

@@ -2,7 +2,7 @@
 use sinew_control::{Degrade, OnMiss};
 use sinew_guard::Fault;
 use sinew_robot::OnLoss;
-use sinew_wire::{JointCommand, LeaseRefusal, NO_POLICY, Request, RobotMode};
+use sinew_wire::{JointCommand, JointMode, LeaseRefusal, NO_POLICY, Request, RobotMode};
 
 use crate::rig::{Rig, standing};
 
@@ -52,6 +52,10 @@ fn hips_alone(step: u64, stand: &[f64], other: JointCommand) -> Option<Vec<Joint
     Some(joints)
 }
 
+thread_local! {
+    static PUSH: std::cell::Cell<JointMode> = const { std::cell::Cell::new(JointMode::Torque) };
+}
+
 #[test]
 fn only_joints_that_the_policy_pulls_to_a_position_have_to_be_near_it() {
     let thoughts: [crate::rig::Thought; 3] = [
@@ -63,6 +67,19 @@ fn only_joints_that_the_policy_pulls_to_a_position_have_to_be_near_it() {
         let rig = Rig::policy_of(thought);
         assert_eq!((rig.mode(), rig.seen.body.active_policy), (RobotMode::Policy, 0));
     }
+    // What cannot be compared with where the joint is does not begin.
+    for push in [JointMode::Torque, JointMode::Velocity] {
+        PUSH.with(|mode| mode.set(push));
+        refused(|step, stand| {
+            let mode = PUSH.with(std::cell::Cell::get) as u8;
+            hips_alone(
+                step,
+                stand,
+                JointCommand { tau_nm: 30.0, dq_rad_s: 5.0, mode, ..JointCommand::default() },
+            )
+        });
+    }
+    refused(|step, stand| hips_alone(step, stand, JointCommand::impedance(0.0, 0.0, 30.0, 0.0, 3.0)));
     // The least stiffness pulls, and one joint of it is enough.
     refused(|step, stand| {
         let mut joints = hips_alone(step, stand, JointCommand::default())?;
@@ -436,6 +453,17 @@ fn a_silent_operator_leads_to_stand_after_a_second_however_long_it_would_stop() 
         rig.tick();
         assert_eq!(rig.mode(), RobotMode::Stand, "{stop_first_s} {last_word}: 1.002 s after the last word");
     }
+}
+
+#[test]
+fn who_asked_to_lie_down_and_fell_silent_is_obeyed() {
+    let mut rig = policy_with(|config| config.stop_first_s = 5.0);
+    rig.request(Request::LieDown, 0);
+    rig.operator_alive = false;
+    rig.ticks(500);
+    assert_eq!(rig.mode(), RobotMode::Policy);
+    rig.tick();
+    assert_eq!(rig.mode(), RobotMode::LieDown);
 }
 
 #[test]

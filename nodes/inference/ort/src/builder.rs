@@ -41,7 +41,13 @@ pub fn engine_key(
     let driver = machine.driver.as_ref().map_err(|e| refused(e.to_string()))?;
     let device = device(driver, number).map_err(|cause| refused(cause.to_string()))?;
     let mut options = config.tensorrt.key_options();
-    options.extend(config.extra_of(Provider::TensorRt.key()).map(|(k, v)| format!("{k}={v}")));
+    // A library counts by what it is, not by where it lies.
+    let by_content = |value: &str| {
+        config.plugins.iter().fold(value.to_owned(), |value, plugin| {
+            value.replace(&plugin.library.path().display().to_string(), plugin.library.sha256())
+        })
+    };
+    options.extend(config.extra_of(Provider::TensorRt.key()).map(|(k, v)| format!("{k}={}", by_content(v))));
     options.sort();
     Ok(EngineKey {
         graph_sha256: EngineKey::hash_graph(graph),

@@ -294,13 +294,9 @@ impl ProviderConfig {
     }
 }
 
-/// Options whose value is the path of a library that the provider opens.
-const LIBRARY_OPTIONS: [&str; 4] = [
-    "qnn.backend_path",
-    "qnn.qnn_saver_path",
-    "tensorrt.trt_engine_decryption_lib_path",
-    "tensorrt.trt_extra_plugin_lib_paths",
-];
+/// Options, of whatever provider, whose value is the path of a library that it opens.
+const LIBRARY_OPTIONS: [&str; 4] =
+    ["backend_path", "qnn_saver_path", "trt_engine_decryption_lib_path", "trt_extra_plugin_lib_paths"];
 
 /// `extra`, with the full paths of the hashed plugins where a library is named.
 fn with_verified_libraries(
@@ -314,7 +310,12 @@ fn with_verified_libraries(
         .zip(plugins.iter().map(|p| p.library.path()))
         .collect();
     let one = |(key, value): &(String, String)| {
-        if !LIBRARY_OPTIONS.contains(&key.as_str()) {
+        let (provider, option) = key.split_once('.').unwrap_or(("", key));
+        // Nobody knows what the options of a plugin open.
+        let unknown = placement.plugins.iter().any(|p| p.name == provider);
+        let opens = LIBRARY_OPTIONS.contains(&option)
+            || (unknown && (value.contains(['/', '\\']) || value.contains(".so")));
+        if !opens {
             return Ok((key.clone(), value.clone()));
         }
         let mut paths = Vec::new();
@@ -324,7 +325,12 @@ fn with_verified_libraries(
                 let listed = if listed.is_empty() { "none is named".to_owned() } else { listed.join(", ") };
                 return Err(ConfigError::Library { key: key.clone(), found: value.clone(), listed });
             };
-            paths.push(path.display().to_string());
+            let path = path.display().to_string();
+            if path.contains(';') {
+                let listed = "in a folder without `;` in its name".to_owned();
+                return Err(ConfigError::Library { key: key.clone(), found: path, listed });
+            }
+            paths.push(path);
         }
         Ok((key.clone(), paths.join(";")))
     };

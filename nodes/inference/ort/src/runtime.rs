@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ort::environment::Environment;
+use sinew_inference::Library;
 use sinew_pinned::{FetchError, NotFound, Places};
 
 use crate::dispatch::compiled_in;
@@ -64,7 +65,7 @@ pub enum OpenError {
 #[derive(Clone, Debug)]
 struct Registered {
     name: String,
-    library: PathBuf,
+    library: Library,
     providers: Vec<String>,
 }
 
@@ -136,25 +137,26 @@ impl Runtime {
     }
 
     /// Registers a plugin library once and gives the names of the providers it brings.
-    pub(crate) fn register_plugin(&self, name: &str, library: &Path) -> Result<Vec<String>, String> {
+    pub(crate) fn register_plugin(&self, name: &str, library: &Library) -> Result<Vec<String>, String> {
         let mut plugins = self.plugins.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = plugins.iter().find(|p| p.name == name) {
-            return if known.library == library {
+            return if known.library == *library {
                 Ok(known.providers.clone())
             } else {
-                Err(format!("the name is taken by {} in this process", known.library.display()))
+                let (taken, hash) = (known.library.path().display(), known.library.sha256());
+                Err(format!("the name is taken by {taken} ({hash}) in this process; start it anew"))
             };
         }
-        if !library.is_file() {
+        if !library.path().is_file() {
             return Err("there is no such file".to_owned());
         }
-        let providers = self.providers_brought_by(name, library)?;
+        let providers = self.providers_brought_by(name, library.path())?;
         if providers.is_empty() {
             return Err("it registers, and finds no device on this machine".to_owned());
         }
         plugins.push(Registered {
             name: name.to_owned(),
-            library: library.to_owned(),
+            library: library.clone(),
             providers: providers.clone(),
         });
         Ok(providers)

@@ -209,15 +209,16 @@ fn plugin(
     name: &str,
     config: &ProviderConfig,
 ) -> Result<SessionBuilder, OrtEngineError> {
-    let library = config.plugins.iter().find(|p| p.name == name).map(|p| p.library.path());
-    let library = library.unwrap_or(Path::new(""));
+    let plugin = config.plugins.iter().find(|p| p.name == name);
+    let library = plugin.map_or(Path::new(""), |p| p.library.path());
     let refused = |reason: String| OrtEngineError::Plugin {
         name: name.to_owned(),
         library: library.display().to_string(),
         reason,
         version: runtime.version(),
     };
-    let providers = runtime.register_plugin(name, library).map_err(&refused)?;
+    let plugin = plugin.ok_or_else(|| refused("no [[runtime.plugin]] has this name".to_owned()))?;
+    let providers = runtime.register_plugin(name, &plugin.library).map_err(&refused)?;
     let options: Vec<(String, String)> = config
         .extra_of(name)
         .flat_map(|(key, value)| providers.iter().map(move |p| (format!("{p}.{key}"), value.to_owned())))

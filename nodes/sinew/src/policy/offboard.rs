@@ -94,6 +94,7 @@ fn verified(args: &cli::Policy, model: &Path) -> Result<Policy> {
     let (source, manifest) = Directory::of_file(model)?;
     let mut setup = Setup::new(robot, &args.robot, &source, &[])?;
     setup.make_engine = crate::engines::make;
+    setup.latency_ticks = args.latency_ticks;
     setup.models.push(Model::load(&source, &manifest)?);
     Ok(setup.policy(NUMBER, boot_id())?)
 }
