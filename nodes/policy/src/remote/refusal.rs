@@ -49,7 +49,7 @@ pub enum RemoteRefusal {
 }
 
 impl RemoteRefusal {
-    /// Every reason, in the order of [`RemoteCounters::refused`].
+    /// Every reason, in the order of [`RemoteCounters::refused`](super::RemoteCounters::refused).
     pub const ALL: [Self; 14] = [
         Self::Foreign,
         Self::Epoch,
