@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 
 use sha2::{Digest, Sha256};
 
-use crate::{Build, Pinned};
+use crate::{Build, Pinned, python};
 
 /// Unpacks one member of an archive: archive, member, destination.
 const UNPACK: &str = "import shutil, sys, zipfile\n\
@@ -110,17 +110,8 @@ impl Pinned {
         let requirements = work.join("requirements.txt");
         let text = format!("{package}=={version} --hash=sha256:{}\n", build.wheel);
         std::fs::write(&requirements, text).map_err(write_error(&requirements))?;
-        let mut pip = Command::new("python3");
-        pip.args([
-            "-m",
-            "pip",
-            "download",
-            "--quiet",
-            "--no-input",
-            "--disable-pip-version-check",
-            "--no-deps",
-        ]);
-        pip.args(["--only-binary=:all:", "--implementation", "cp", "--python-version", "3.11"]);
+        let mut pip = python::pip("download");
+        pip.args(["--implementation", "cp", "--python-version", "3.11"]);
         pip.args(["--platform", &format!("manylinux_2_28_{}", build.arch), "--require-hashes", "--dest"]);
         pip.arg(work).arg("-r").arg(&requirements);
         self.run(pip)?;
@@ -135,22 +126,13 @@ impl Pinned {
         Ok(unpacked)
     }
 
-    fn run(&self, mut command: Command) -> Result<(), FetchError> {
-        let arguments = command.get_args().filter_map(|a| a.to_str()).take_while(|a| !a.contains('\n'));
-        let shown = std::iter::once("python3").chain(arguments).collect::<Vec<_>>().join(" ");
-        let failed = |reason: String| FetchError::Command {
-            command: shown.clone(),
-            reason,
+    fn run(&self, command: Command) -> Result<(), FetchError> {
+        python::run(command).map(drop).map_err(|failed| FetchError::Command {
+            command: failed.command,
+            reason: failed.reason,
             file: self.file,
             environment: self.environment,
-        };
-        let output = command.output().map_err(|e| failed(e.to_string()))?;
-        if output.status.success() {
-            return Ok(());
-        }
-        let words = String::from_utf8_lossy(&output.stderr);
-        let last: Vec<&str> = words.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
-        Err(failed(last.into_iter().rev().take(3).rev().collect::<Vec<_>>().join(" | ")))
+        })
     }
 }
 

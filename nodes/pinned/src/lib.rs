@@ -1,16 +1,22 @@
-//! Foreign libraries that are opened at run time: where one may lie, and getting the tested one by pip.
+//! Foreign libraries that are opened at run time: where one may lie, and getting the tested one by pip; and the
+//! Python packages of our own programs.
 //!
 //! A room that opens such a library describes it once as a [`Pinned`]; [`Places`] are where this process looks.
+//! [`Packages`] are the same for a Python program.
 //! Nothing is opened here and no foreign code runs: what comes out is a path.
 //!
 //! May be touched: the order of places. Invariant: what was named is never replaced by another, and what is fetched
 //! has the pinned bytes or does not appear.
 
 mod fetch;
+mod packages;
 mod places;
+mod python;
 
 pub use fetch::FetchError;
+pub use packages::{Packages, PackagesError};
 pub use places::{NotFound, Places};
+pub use python::last_words;
 
 /// A library as a Python wheel carries it, in the version its room is tested with.
 #[derive(Clone, Copy, Debug)]

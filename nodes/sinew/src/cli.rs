@@ -271,6 +271,31 @@ pub enum Transport {
     Datagram,
 }
 
+/// Which robot a model is for.
+#[derive(Clone, Debug, Args)]
+#[group(id = "robot_choice", multiple = false)]
+pub struct RobotChoice {
+    /// The robot, a folder under launch/robots [default: the folder above the manifest's].
+    #[arg(long, value_name = "NAME")]
+    pub robot: Option<String>,
+    /// Folder of the robot, wherever it lies.
+    #[arg(long, value_name = "FOLDER")]
+    pub description: Option<PathBuf>,
+}
+
+impl RobotChoice {
+    /// The folder that was chosen, if any.
+    ///
+    /// # Errors
+    /// When there is no robot of that name.
+    pub fn folder(&self) -> anyhow::Result<Option<PathBuf>> {
+        match &self.robot {
+            Some(name) => crate::site::robot_folder(name).map(Some),
+            None => Ok(self.description.clone()),
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 pub struct Model {
     #[command(subcommand)]
@@ -283,9 +308,8 @@ pub enum ModelKind {
     Check {
         /// A `*.model.toml`.
         file: PathBuf,
-        /// Folder of the robot [default: the folder above the model's].
-        #[arg(long)]
-        robot: Option<PathBuf>,
+        #[command(flatten)]
+        robot: RobotChoice,
         #[arg(long)]
         json: bool,
     },
@@ -295,9 +319,8 @@ pub enum ModelKind {
     Explain {
         /// A `*.model.toml`.
         file: PathBuf,
-        /// Folder of the robot [default: the folder above the model's].
-        #[arg(long)]
-        robot: Option<PathBuf>,
+        #[command(flatten)]
+        robot: RobotChoice,
         /// Values of the running robot of that name [default: the description's] instead of the first golden tick.
         #[arg(long, num_args = 0..=1, default_missing_value = "")]
         live: Option<String>,

@@ -18,9 +18,9 @@ use crate::{engines, model_build, model_conformance, model_explain, model_import
 pub fn run(args: &cli::Model) -> Result<ExitCode> {
     match &args.what {
         ModelKind::Import(args) => model_import::run(args),
-        ModelKind::Check { file, robot, json } => check_model(file, robot.as_deref(), *json),
+        ModelKind::Check { file, robot, json } => check_model(file, robot.folder()?.as_deref(), *json),
         ModelKind::Explain { file, robot, live, json } => {
-            model_explain::run(file, robot.as_deref(), live.as_deref(), *json)
+            model_explain::run(file, robot.folder()?.as_deref(), live.as_deref(), *json)
         }
         ModelKind::Build { file, rebuild, json } => model_build::run(file, *rebuild, *json),
         ModelKind::Conformance { engine, json } => model_conformance::run(*engine, *json),
@@ -46,7 +46,10 @@ impl RobotSite {
     /// When there is no description, or it is refused.
     pub fn load(folder: Option<&Path>, file: &Path) -> Result<Self> {
         let above: Option<PathBuf> = file.parent().and_then(Path::parent).map(Path::to_owned);
-        let folder = folder.map(Path::to_owned).or(above).context("which robot? pass --robot FOLDER")?;
+        let folder = folder
+            .map(Path::to_owned)
+            .or(above)
+            .context("which robot? pass --robot NAME or --description FOLDER")?;
         let robot = Robot::load(&folder)?;
         Ok(Self {
             joints: robot.joint_names().map(str::to_owned).collect(),

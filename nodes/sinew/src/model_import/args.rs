@@ -2,13 +2,14 @@
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
+use crate::cli::RobotChoice;
+
 #[derive(Debug, Args)]
 pub struct ModelImport {
     /// The folder of the foreign policy.
     pub folder: PathBuf,
-    /// Robot it is for, a folder under launch/robots.
-    #[arg(long)]
-    pub robot: String,
+    #[command(flatten)]
+    pub robot: RobotChoice,
     /// Its format [default: by its content].
     #[arg(long, value_enum)]
     pub from: Option<ImportKind>,

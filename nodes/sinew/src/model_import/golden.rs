@@ -3,6 +3,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use sinew_inference::import::{Kind, Overrides, RobotFacts};
 use sinew_inference_ort::places;
+use sinew_pinned::{Packages, last_words};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -19,7 +20,12 @@ const FILES: [(&str, &str); 7] = [
     ("read_metadata.py", include_str!("golden/read_metadata.py")),
     ("read_lerobot.py", include_str!("golden/read_lerobot.py")),
 ];
-const REQUIREMENTS: &str = include_str!("golden/requirements.txt");
+const PACKAGES: Packages = Packages {
+    name: "import-python",
+    said: "numpy, onnxruntime and PyYAML",
+    requirements: include_str!("golden/requirements.txt"),
+    pythons: "3.11 to 3.14",
+};
 
 /// What the second reader found.
 #[derive(Debug)]
@@ -90,7 +96,7 @@ pub fn make(
     python.arg("-sB").arg(scratch.path().join("golden.py")).env("PYTHONPATH", &packages).current_dir(work);
     let output = fed(&mut python, &request).map_err(|e| Failure::NoPython(e.to_string()))?;
     if !output.status.success() {
-        return Err(Failure::Reader(last_words(&output)));
+        return Err(Failure::Reader(last_words(&output.stderr)));
     }
     let text = std::fs::read_to_string(&golden).map_err(reader)?;
     let bytes = std::fs::read(&facts).map_err(reader)?;
@@ -121,49 +127,10 @@ fn fed(python: &mut Command, request: &Value) -> std::io::Result<Output> {
     child.wait_with_output()
 }
 
-fn last_words(output: &Output) -> String {
-    let text = String::from_utf8_lossy(&output.stderr);
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
-    lines.into_iter().rev().take(3).rev().collect::<Vec<_>>().join(" | ")
-}
-
-/// The folder with the pinned packages for this machine's Python, fetched once.
+/// The folder with the pinned packages for this machine's Python.
 fn packages() -> Result<PathBuf, Failure> {
-    let missing =
-        |reason: String| Failure::NoPython(format!("{reason}; install Python 3.11 to 3.14 with pip"));
-    let version = Command::new("python3")
-        .args(["-c", "import sys; print('%d%d' % sys.version_info[:2])"])
-        .output()
-        .map_err(|e| missing(format!("python3: {e}")))?;
-    let version = String::from_utf8_lossy(&version.stdout).trim().to_owned();
-    let state = places().runtime_dir.ok_or_else(|| missing("no HOME or XDG_STATE_HOME".to_owned()))?;
-    let pins = sinew_inference::sha256_hex(REQUIREMENTS.as_bytes());
-    let folder = state.join(format!("import-python{version}-{}", pins.get(..12).unwrap_or(&pins)));
-    if folder.is_dir() {
-        return Ok(folder);
-    }
-    std::fs::create_dir_all(&state).map_err(|e| missing(format!("{}: {e}", state.display())))?;
-    let work = tempfile::Builder::new()
-        .prefix(".import-python-")
-        .tempdir_in(&state)
-        .map_err(|e| missing(format!("{}: {e}", state.display())))?;
-    let requirements = work.path().join("requirements.txt");
-    std::fs::write(&requirements, REQUIREMENTS).map_err(|e| missing(e.to_string()))?;
-    eprintln!("sinew: fetching numpy, onnxruntime and PyYAML by pip into {} (once)", state.display());
-    let target = work.path().join("packages");
-    let mut pip = Command::new("python3");
-    pip.args(["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check", "--no-deps"]);
-    pip.args(["--no-compile", "--only-binary=:all:", "--require-hashes", "--target"])
-        .arg(&target)
-        .arg("-r")
-        .arg(&requirements);
-    let output = pip.output().map_err(|e| missing(format!("pip: {e}")))?;
-    if !output.status.success() {
-        return Err(missing(format!("pip: {}", last_words(&output))));
-    }
-    match std::fs::rename(&target, &folder) {
-        Ok(()) => Ok(folder),
-        Err(_) if folder.is_dir() => Ok(folder), // another process was quicker
-        Err(error) => Err(missing(format!("{}: {error}", folder.display()))),
-    }
+    let state = places().runtime_dir.ok_or_else(|| {
+        Failure::NoPython("no HOME or XDG_STATE_HOME, where packages could be put".to_owned())
+    })?;
+    PACKAGES.folder(&state).map_err(|e| Failure::NoPython(e.to_string()))
 }

@@ -26,7 +26,8 @@ use golden::Golden;
 /// # Errors
 /// What the source says wrong, with file and line. What it does not say is a verdict (exit code 1), not an error.
 pub fn run(args: &ModelImport) -> Result<ExitCode> {
-    let robot_folder = crate::site::robot_folder(&args.robot)?;
+    let robot_folder =
+        args.robot.folder()?.context("which robot? pass --robot NAME or --description FOLDER")?;
     let robot = Robot::load(&robot_folder)?;
     let facts = RobotFacts {
         joints: robot.joint_names().map(str::to_owned).collect(),
@@ -142,7 +143,7 @@ fn check(manifest: &Path, robot_folder: &Path) -> Result<String> {
     let output = Command::new(exe)
         .args(["model", "check"])
         .arg(manifest)
-        .arg("--robot")
+        .arg("--description")
         .arg(robot_folder)
         .output()
         .context("sinew model check")?;
