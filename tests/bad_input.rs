@@ -150,4 +150,17 @@ fn robot_model_and_policy() {
     }
     let path = other.join(model);
     refused(&["model", "check", path.to_str().unwrap()], &["FAILED   joints", "`FL_calf`", "FL_shin"]);
+    // The same model against a robot that was named, by its name or by its folder.
+    let path = path.to_str().unwrap();
+    for chosen in [["--robot", "quad"], ["--description", quad().to_str().unwrap()]] {
+        let args = [&["model", "check", path][..], &chosen].concat();
+        let output = run(&args);
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stdout));
+    }
+    refused(
+        &["model", "check", path, "--robot", "quad", "--description", "."],
+        &["--robot", "cannot be used with"],
+    );
+    refused(&["model", "check", path, "--robot", "quda"], &["quda", "found biped, quad"]);
+    refused(&["model", "import", "."], &["--robot NAME or --description FOLDER"]);
 }

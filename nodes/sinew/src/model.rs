@@ -6,7 +6,7 @@ use sinew_inference::manifest::EngineKind;
 use sinew_policy::{Check, EngineBuilder, Outcome, Site, check};
 use sinew_robot::Robot;
 use std::cell::RefCell;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use crate::cli::{self, ModelKind};
@@ -45,11 +45,10 @@ impl RobotSite {
     /// # Errors
     /// When there is no description, or it is refused.
     pub fn load(folder: Option<&Path>, file: &Path) -> Result<Self> {
-        let above: Option<PathBuf> = file.parent().and_then(Path::parent).map(Path::to_owned);
-        let folder = folder
-            .map(Path::to_owned)
-            .or(above)
-            .context("which robot? pass --robot NAME or --description FOLDER")?;
+        // launch/robots/NAME/models/FILE
+        let above = || file.canonicalize().ok()?.ancestors().nth(2).map(Path::to_owned);
+        let folder = folder.map(Path::to_owned).or_else(above);
+        let folder = folder.context("which robot? pass --robot NAME or --description FOLDER")?;
         let robot = Robot::load(&folder)?;
         Ok(Self {
             joints: robot.joint_names().map(str::to_owned).collect(),

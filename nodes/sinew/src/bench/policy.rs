@@ -10,7 +10,6 @@ use sinew_inference_ort::{OrtEngine, Provider, RawSession, Runtime, io_of, place
 use sinew_policy::{Policy, PolicyConfig};
 use sinew_rt::account::thread_allocations;
 use sinew_rt::clock;
-use sinew_rt::histogram::Histogram;
 use sinew_wire::{PolicyStatus, RobotJoint, RobotState, StepTime};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -100,11 +99,25 @@ impl Subject for Node {
     }
 }
 
+/// Every time taken, ns: a histogram's classes are too wide for a bar of a few per cent.
+#[derive(Default)]
+struct Times(Vec<u64>);
+
+impl Times {
+    /// The smallest time within which the share `q` of all steps ended, us; 0 when there are none.
+    fn quantile_us(&self, q: f64) -> f64 {
+        let mut sorted = self.0.clone();
+        sorted.sort_unstable();
+        let rank = (q * sorted.len() as f64).ceil() as usize;
+        sorted.get(rank.saturating_sub(1)).map_or(0.0, |ns| *ns as f64 / 1000.0)
+    }
+}
+
 /// A subject and what was seen of it.
 struct Measured {
     name: &'static str,
     subject: Box<dyn Subject>,
-    times: Histogram,
+    times: Times,
     allocations: u64,
     out: [f32; JOINTS],
 }
@@ -136,7 +149,7 @@ impl Network {
                 }
                 _ => bail!("no subject called {name}"),
             };
-            let (times, out) = (Histogram::new(), [0.0; JOINTS]);
+            let (times, out) = (Times::default(), [0.0; JOINTS]);
             measured.push(Measured { name, subject, times, allocations: 0, out });
         }
         Ok(Self { key, parameters, decimation, measured })
@@ -158,7 +171,7 @@ impl Network {
             let allocations = thread_allocations() - allocations;
             ensure!(ran, "{}, {}: a step gave no targets", self.key, measured.name);
             if turn >= WARM_TURNS {
-                measured.times.record(took_ns);
+                measured.times.0.push(took_ns);
                 measured.allocations += allocations;
             }
         }
@@ -183,7 +196,7 @@ impl Network {
     }
 
     fn median_us(&self, name: &str) -> f64 {
-        let of = |m: &Measured| m.times.quantile_ns(0.5) as f64 / 1000.0;
+        let of = |m: &Measured| m.times.quantile_us(0.5);
         self.measured.iter().find(|m| m.name == name).map_or(f64::NAN, of)
     }
 
@@ -192,11 +205,10 @@ impl Network {
             .measured
             .iter()
             .map(|m| {
-                let us = |ns: u64| ns as f64 / 1000.0;
                 let figures = json!({
-                    "p50_us": us(m.times.quantile_ns(0.5)),
-                    "p99_us": us(m.times.quantile_ns(0.99)),
-                    "max_us": us(m.times.max_ns()),
+                    "p50_us": m.times.quantile_us(0.5),
+                    "p99_us": m.times.quantile_us(0.99),
+                    "max_us": m.times.quantile_us(1.0),
                 });
                 (m.name.to_owned(), figures)
             })
