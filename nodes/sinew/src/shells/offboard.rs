@@ -6,7 +6,7 @@ use sinew_policy::{RemoteConfig, Slot};
 use sinew_rt::clock;
 use sinew_rt::frame_queue::{FrameQueue, FrameSink, frame_queue};
 use sinew_rt::histogram::Histogram;
-use sinew_stack::{MAX_OFFBOARD_MESSAGE, PolicyHost, StatesMessage, decode_results};
+use sinew_stack::{MAX_OFFBOARD_MESSAGE, PolicyHost, StatesMessage, hear_results};
 use sinew_wire::{PolicyCommand, RobotState, WatchTime};
 use std::collections::VecDeque;
 use zenoh::Wait;
@@ -181,7 +181,8 @@ impl OffboardLink {
     /// Gives the slot what has come; control is at `step`.
     pub fn receive(&mut self, step: u64, slot: &mut Slot) {
         while let Some(bytes) = self.results.try_recv() {
-            if decode_results(bytes, &mut self.heard).is_err() {
+            let Some(remote) = slot.remote_mut() else { continue };
+            if hear_results(bytes, &mut self.heard, remote, step).is_err() {
                 self.malformed += 1;
                 continue;
             }
@@ -189,12 +190,6 @@ impl OffboardLink {
             let answered = self.heard.iter().find(|frame| frame.body.ahead_us == 0).map(|f| f.header.step);
             if let Some((_, at)) = self.sent.iter().find(|(sent, _)| Some(*sent) == answered) {
                 self.round_trip.record(clock::now().since_ns(*at));
-            }
-            if let Some(remote) = slot.remote_mut() {
-                for frame in &self.heard {
-                    // What is refused is counted where it is refused.
-                    remote.hear(frame, step).ok();
-                }
             }
         }
     }

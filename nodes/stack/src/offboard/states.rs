@@ -1,36 +1,14 @@
-//! A policy on another machine, simulated: delay, loss and cuts drawn from (seed, step), the same in both compositions.
-//!
-//! What travels is what travels over a real network: the newest robot states of the policy's own rhythm, a few of them
-//! in every message so that a lost one leaves no hole in the other side's history, and results with their stamp.
+//! Robot states on their way to another machine: the newest ones of the policy's own rhythm, a few of them in every
+//! message so that a lost one leaves no hole in the other side's history.
 use std::collections::VecDeque;
 
-use serde::Deserialize;
-use sinew_bus::SplitMix64;
-use sinew_policy::remote::MAX_AHEAD;
-use sinew_policy::{Policy, Remote};
-use sinew_wire::{MAX_FRAME, PolicyCommand, PolicyStatus, RobotState, StepTime};
+use sinew_wire::{MAX_FRAME, RobotState};
+
+use super::MAX_OFFBOARD_MESSAGE;
 
 /// States in one message to the other machine: its own and those before it.
 pub const STATES_PER_MESSAGE: usize = 4;
 
-/// A scenario's link to another machine.
-#[derive(Clone, Debug, Deserialize, PartialEq)]
-#[serde(deny_unknown_fields)]
-pub struct OffboardPlan {
-    /// Manifest that runs there, by file stem; the scenario's own policy is the fallback.
-    pub model: String,
-    /// Each way, ms.
-    pub delay_ms: f64,
-    /// Probability that a message is lost, each way.
-    pub loss: f64,
-    /// Ticks the local node waits for the result of a state before it sends; below the policy's latency.
-    pub wait_ticks: u64,
-    /// Age up to which a result may be used, ms.
-    pub max_age_ms: f64,
-}
-
-/// Longest message either way, bytes.
-pub const MAX_OFFBOARD_MESSAGE: usize = 4096;
 /// Clock and length before each state in a message.
 const ITEM_HEAD: usize = 10;
 
@@ -123,96 +101,6 @@ impl StatesMessage {
             at += ITEM_HEAD + len;
         }
         Ok(message)
-    }
-}
-
-/// The other machine's side: computes what is new in a message and answers the newest state, with what a chunk has for
-/// the runs after it. Written into `results`, which stays empty when there is no answer.
-///
-/// A state that was missed comes with a later message, so that history and recurrent state have no hole; after a longer
-/// gap everything starts anew, with the gait clock where the robot's own stands.
-pub fn answer(policy: &mut Policy, message: &StatesMessage, results: &mut Vec<PolicyCommand>) {
-    results.clear();
-    let mut newest = None;
-    for (state, clock) in message.iter() {
-        policy.start_gait_at(clock);
-        let frame = policy.step(state, StepTime::from_ns(state.header.t_sent_ns));
-        newest = Some(frame).filter(|f| f.body.status() == PolicyStatus::Targets);
-    }
-    if let Some(frame) = newest {
-        policy.look_ahead(&frame, results);
-    }
-}
-
-/// Which way a message goes.
-#[derive(Clone, Copy, Debug)]
-enum Way {
-    Out = 1,
-    Back = 2,
-}
-
-/// The other machine and the way there and back.
-pub struct SimulatedOffboard {
-    policy: Policy,
-    seed: u64,
-    loss: f64,
-    delay_ticks: u64,
-    wait_ticks: u64,
-    /// Steps from which to which nothing passes.
-    cuts: Vec<(u64, u64)>,
-    message: StatesMessage,
-    /// What the other machine has just answered.
-    results: Vec<PolicyCommand>,
-    /// Results under way with their step of arrival.
-    under_way: VecDeque<(u64, PolicyCommand)>,
-}
-
-impl SimulatedOffboard {
-    /// `policy` runs over there; `cuts` in steps.
-    #[must_use]
-    pub fn new(
-        plan: &OffboardPlan,
-        policy: Policy,
-        seed: u64,
-        period_ns: u64,
-        cuts: Vec<(u64, u64)>,
-    ) -> Self {
-        Self {
-            policy,
-            seed,
-            loss: plan.loss,
-            delay_ticks: (plan.delay_ms * 1e6 / period_ns as f64).ceil() as u64,
-            wait_ticks: plan.wait_ticks,
-            cuts,
-            message: StatesMessage::default(),
-            results: Vec::with_capacity(MAX_AHEAD),
-            under_way: VecDeque::new(),
-        }
-    }
-
-    fn passes(&self, way: Way, step: u64) -> bool {
-        let mut random =
-            SplitMix64::new(self.seed ^ step.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ ((way as u64) << 56));
-        let cut = self.cuts.iter().any(|(from, to)| (*from..*to).contains(&step));
-        !cut && random.unit() >= self.loss
-    }
-
-    /// Sends `state` and gives `remote` what is back in time for it; `clock`: where its gait clock stands.
-    pub fn exchange(&mut self, state: &RobotState, clock: Option<f64>, remote: &mut Remote) {
-        let step = state.header.step;
-        self.message.push(state, clock);
-        if self.passes(Way::Out, step) {
-            answer(&mut self.policy, &self.message, &mut self.results);
-            if self.passes(Way::Back, step + self.delay_ticks) {
-                let arrival = step + 2 * self.delay_ticks;
-                self.under_way.extend(self.results.drain(..).map(|frame| (arrival, frame)));
-            }
-        }
-        while self.under_way.front().is_some_and(|(at, _)| *at <= step + self.wait_ticks) {
-            let Some((arrival, frame)) = self.under_way.pop_front() else { break };
-            // What is refused is counted where it is refused.
-            remote.hear(&frame, arrival).ok();
-        }
     }
 }
 
