@@ -37,8 +37,8 @@ pub use link_filter::{Delivery, LinkFilter};
 pub use meters::{Meters, Part, Unmetered};
 pub use models::Models;
 pub use offboard::{
-    MAX_OFFBOARD_MESSAGE, OffboardPlan, OffboardPolicy, ResultsMessageError, STATES_PER_MESSAGE,
-    SimulatedOffboard, StatesMessage, StatesMessageError, hear_results,
+    LatencyMismatch, MAX_OFFBOARD_MESSAGE, OffboardPlan, OffboardPolicy, ResultsMessageError,
+    STATES_PER_MESSAGE, SimulatedOffboard, StatesMessage, StatesMessageError, Unheard, hear_results,
 };
 pub use operator::{Goal, Operator};
 pub use policy_engine::{MakeEngine, native_engine};

@@ -5,7 +5,7 @@ use sinew_policy::{Policy, PolicyCounters, RunTime};
 use sinew_robot::Robot;
 use sinew_rt::clock;
 use sinew_runner::StopSignals;
-use sinew_stack::{OffboardPolicy, Setup};
+use sinew_stack::{OffboardPolicy, Setup, Unheard};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::shells::offboard::{open, publisher, results_key, states_key, subscrib
 use crate::shells::policy::NUMBER;
 
 /// # Errors
-/// A model that does not fit the robot, or an endpoint that is none.
+/// A model that does not fit the robot, an endpoint that is none, or a robot that uses results too early.
 pub fn run(args: &cli::Policy, endpoint: &str) -> Result<ExitCode> {
     let signals = StopSignals::take().context("signals")?;
     let model = args.model.as_deref().context("--connect needs --model FILE")?;
@@ -32,6 +32,7 @@ pub fn run(args: &cli::Policy, endpoint: &str) -> Result<ExitCode> {
         args.robot
     );
     let (mut messages, mut malformed, mut answered) = (0_u64, 0_u64, 0_u64);
+    let mut used = None;
     while signals.next(Duration::ZERO)?.is_none() {
         let Some(bytes) = states.recv(Some(clock::deadline_in(Duration::from_millis(100)))) else { continue };
         messages += 1;
@@ -39,12 +40,23 @@ pub fn run(args: &cli::Policy, endpoint: &str) -> Result<ExitCode> {
         match there.hear(bytes) {
             Ok(true) => {}
             Ok(false) => continue,
-            Err(_) => {
+            Err(Unheard::Message(_)) => {
                 malformed += 1;
                 continue;
             }
+            Err(Unheard::Latency(error)) => {
+                return Err(error).with_context(|| format!("robot {} at {endpoint}", args.robot));
+            }
         }
         let took_us = (clock::now().since_ns(began) / 1000) as u32;
+        if there.latency_ticks() != used {
+            used = there.latency_ticks();
+            eprintln!(
+                "robot {} uses results {} ticks after their state",
+                args.robot,
+                used.unwrap_or_default()
+            );
+        }
         answered += 1;
         // A router that is away loses results; the robot goes on with its fallback.
         there.answer(RunTime::Took(took_us), |message| drop(results.put(message).wait()));
@@ -52,6 +64,7 @@ pub fn run(args: &cli::Policy, endpoint: &str) -> Result<ExitCode> {
     let PolicyCounters { runs, resets, .. } = there.policy().counters();
     let report = serde_json::json!({
         "messages": messages,
+        "latency_ticks": there.latency_ticks(),
         "malformed": malformed,
         "answered": answered,
         "runs": runs,
@@ -80,7 +93,6 @@ fn verified(args: &cli::Policy, model: &Path) -> Result<Policy> {
     let (source, manifest) = Directory::of_file(model)?;
     let mut setup = Setup::new(robot, &args.robot, &source, &[])?;
     setup.make_engine = crate::engines::make;
-    setup.latency_ticks = args.latency_ticks;
     setup.models.push(Model::load(&source, &manifest)?);
     Ok(setup.policy(NUMBER, boot_id())?)
 }

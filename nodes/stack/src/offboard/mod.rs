@@ -5,6 +5,8 @@
 //! ```
 //! The shells put the bytes on a network, [`SimulatedOffboard`] takes them through delay, loss and cuts; both ends are
 //! the same code.
+#[cfg(test)]
+mod long_chunk;
 mod policy;
 mod results;
 mod simulated;
@@ -12,7 +14,7 @@ mod states;
 
 use serde::Deserialize;
 
-pub use policy::OffboardPolicy;
+pub use policy::{LatencyMismatch, OffboardPolicy, Unheard};
 pub use results::{ResultsMessageError, hear_results};
 pub use simulated::SimulatedOffboard;
 pub use states::{STATES_PER_MESSAGE, StatesMessage, StatesMessageError};

@@ -7,7 +7,7 @@ use sinew_policy::remote::MAX_AHEAD;
 use sinew_policy::{Policy, Remote, RunTime};
 use sinew_wire::{PolicyCommand, RobotState};
 
-use super::policy::OffboardPolicy;
+use super::policy::{LatencyMismatch, OffboardPolicy};
 use super::results::hear_results;
 use super::states::StatesMessage;
 use super::{MAX_OFFBOARD_MESSAGE, OffboardPlan};
@@ -55,26 +55,31 @@ pub struct SimulatedOffboard {
 }
 
 impl SimulatedOffboard {
-    /// `policy` runs over there; `cuts` in steps.
-    #[must_use]
+    /// `policy` runs over there, for a robot that ticks every `period_ns` and uses results `latency_ticks` after their
+    /// state; `cuts` in steps.
+    ///
+    /// # Errors
+    /// A policy that wants its results used later.
     pub fn new(
         plan: &OffboardPlan,
         policy: Policy,
         seed: u64,
         period_ns: u64,
+        latency_ticks: u32,
         cuts: Vec<(u64, u64)>,
-    ) -> Self {
-        Self {
+    ) -> Result<Self, LatencyMismatch> {
+        LatencyMismatch::check(policy.model_name(), policy.latency_ticks(), latency_ticks)?;
+        Ok(Self {
             there: OffboardPolicy::new(policy),
             way: LossyWay { seed, loss: plan.loss, cuts },
             delay_ticks: (plan.delay_ms * 1e6 / period_ns as f64).ceil() as u64,
             wait_ticks: plan.wait_ticks,
-            message: StatesMessage::default(),
+            message: StatesMessage::new(latency_ticks),
             bytes: Vec::with_capacity(MAX_OFFBOARD_MESSAGE),
             under_way: VecDeque::new(),
             spare: Vec::new(),
             heard: Vec::with_capacity(MAX_AHEAD),
-        }
+        })
     }
 
     /// Sends `state` and gives `remote` what is back in time for it; `clock`: where its gait clock stands.

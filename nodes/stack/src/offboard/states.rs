@@ -9,12 +9,16 @@ use super::MAX_OFFBOARD_MESSAGE;
 /// States in one message to the other machine: its own and those before it.
 pub const STATES_PER_MESSAGE: usize = 4;
 
+/// Latency before the states in a message.
+const HEAD: usize = 4;
 /// Clock and length before each state in a message.
 const ITEM_HEAD: usize = 10;
 
-/// The newest states for the other machine, each with the gait clock it belongs to, as one message.
-#[derive(Clone, Debug, Default)]
+/// The newest states for the other machine, each with the gait clock it belongs to, as one message that also says when
+/// the robot uses what is computed from them.
+#[derive(Clone, Debug)]
 pub struct StatesMessage {
+    latency_ticks: u32,
     states: VecDeque<(RobotState, Option<f64>)>,
 }
 
@@ -43,6 +47,18 @@ pub enum StatesMessageError {
 }
 
 impl StatesMessage {
+    /// Without states yet, of a robot that uses a result `latency_ticks` of control after its state.
+    #[must_use]
+    pub fn new(latency_ticks: u32) -> Self {
+        Self { latency_ticks, states: VecDeque::with_capacity(STATES_PER_MESSAGE + 1) }
+    }
+
+    /// Control ticks from a state to the use of its result.
+    #[must_use]
+    pub fn latency_ticks(&self) -> u32 {
+        self.latency_ticks
+    }
+
     /// Adds the newest state; the oldest leaves.
     pub fn push(&mut self, state: &RobotState, clock: Option<f64>) {
         self.states.push_back((state.clone(), clock));
@@ -56,12 +72,13 @@ impl StatesMessage {
         self.states.iter().map(|(state, clock)| (state, *clock))
     }
 
-    /// As bytes: per state the clock (rad, NaN: none), its length, the frame. Older states that do not fit are left out.
+    /// As bytes: the latency (ticks), then per state the clock (rad, NaN: none), its length, the frame. Older states that
+    /// do not fit are left out.
     pub fn encode(&self, out: &mut Vec<u8>) {
         out.clear();
         let len = |state: &RobotState| ITEM_HEAD + state.encoded_len();
         let mut first = self.states.len();
-        let mut total = 0;
+        let mut total = HEAD;
         while let Some((state, _)) = first.checked_sub(1).and_then(|i| self.states.get(i)) {
             total += len(state);
             if total > MAX_OFFBOARD_MESSAGE {
@@ -69,6 +86,7 @@ impl StatesMessage {
             }
             first -= 1;
         }
+        out.extend_from_slice(&self.latency_ticks.to_le_bytes());
         let mut buffer = [0; MAX_FRAME];
         for (state, clock) in self.states.iter().skip(first) {
             // The buffer is made for the longest frame.
@@ -84,8 +102,10 @@ impl StatesMessage {
     /// # Errors
     /// The first thing that does not fit.
     pub fn decode(bytes: &[u8]) -> Result<Self, StatesMessageError> {
-        let mut message = Self::default();
-        let (mut rest, mut at) = (bytes, 0);
+        let (head, rest) =
+            bytes.split_first_chunk::<HEAD>().ok_or(StatesMessageError::Cut { at: 0, expected: HEAD })?;
+        let mut message = Self::new(u32::from_le_bytes(*head));
+        let (mut rest, mut at) = (rest, HEAD);
         while !rest.is_empty() {
             let cut = |expected: usize| StatesMessageError::Cut { at, expected };
             if message.states.len() >= STATES_PER_MESSAGE {
@@ -119,7 +139,7 @@ mod tests {
     }
 
     fn bytes(steps: std::ops::Range<u64>, joints: usize) -> Vec<u8> {
-        let mut message = StatesMessage::default();
+        let mut message = StatesMessage::new(7);
         for step in steps {
             message.push(&state(step, joints), (step % 2 == 0).then_some(step as f64));
         }
@@ -129,7 +149,9 @@ mod tests {
     }
 
     fn steps(bytes: &[u8]) -> Vec<(u64, Option<f64>)> {
-        StatesMessage::decode(bytes).unwrap().iter().map(|(s, clock)| (s.header.step, clock)).collect()
+        let message = StatesMessage::decode(bytes).unwrap();
+        assert_eq!(message.latency_ticks(), 7);
+        message.iter().map(|(s, clock)| (s.header.step, clock)).collect()
     }
 
     #[test]
@@ -143,7 +165,9 @@ mod tests {
     #[test]
     fn damage_is_said_where_it_is() {
         let whole = bytes(0..2, 12);
-        let one = whole.len() / 2;
+        let one = HEAD + (whole.len() - HEAD) / 2;
+        let cut = |expected| StatesMessageError::Cut { at: 0, expected };
+        assert_eq!(StatesMessage::decode(&whole[..HEAD - 1]).unwrap_err(), cut(HEAD));
         assert_eq!(
             StatesMessage::decode(&whole[..one + 3]).unwrap_err(),
             StatesMessageError::Cut { at: one, expected: 8 }
@@ -152,7 +176,7 @@ mod tests {
         flipped[one + 80] ^= 1;
         let said = StatesMessage::decode(&flipped).unwrap_err();
         assert!(matches!(said, StatesMessageError::State { at, .. } if at == one), "{said}");
-        let many = [whole.clone(), whole.clone(), whole].concat();
+        let many = [whole.as_slice(), &whole[HEAD..], &whole[HEAD..]].concat();
         assert_eq!(StatesMessage::decode(&many).unwrap_err(), StatesMessageError::TooMany);
     }
 
@@ -167,8 +191,9 @@ mod tests {
             let whole = bytes(0..4, 12);
             let cut = cut.min(whole.len());
             if let Ok(message) = StatesMessage::decode(&whole[..cut]) {
-                prop_assert!(cut.is_multiple_of(whole.len() / 4));
-                prop_assert_eq!(message.iter().count(), cut / (whole.len() / 4));
+                let one = (whole.len() - HEAD) / 4;
+                prop_assert!((cut - HEAD).is_multiple_of(one));
+                prop_assert_eq!(message.iter().count(), (cut - HEAD) / one);
             }
         }
     }
