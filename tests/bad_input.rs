@@ -129,6 +129,26 @@ fn robot_model_and_policy() {
     let swapped = edit("swapped", model, "\"FR_hip\", \"FR_thigh\"", "\"FR_thigh\", \"FR_hip\"");
     up(&swapped, &["golden"]);
 
+    // Of a model on another machine, whose results would be wanted later than they are used.
+    let late = edit("late", model, "latency_ticks = 2", "latency_ticks = 10").join(model);
+    let named = format!("offboard_model:={}", late.display());
+    let (description, name) =
+        (format!("description:={}", quad().display()), format!("robot:=bad_{}", std::process::id()));
+    refused(
+        &[
+            "up",
+            "--until",
+            "stand",
+            &description,
+            &name,
+            &format!("ros_port:={port}"),
+            &named,
+            &format!("offboard:=tcp/127.0.0.1:{port}"),
+            "latency_ticks:=8",
+        ],
+        &["offboard_model", "runtime.latency_ticks = 10", "8 ticks after their state"],
+    );
+
     let check = |name: &str, from: &str, to: &str, said: &[&str]| {
         let path = edit(name, model, from, to).join(model);
         refused(&["model", "check", path.to_str().unwrap()], said);

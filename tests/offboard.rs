@@ -172,9 +172,50 @@ fn it_walks_over_a_lossy_way_and_the_fallback_takes_over_when_that_is_cut() {
     assert!(offboard["loss"].as_f64().unwrap() > 0.05, "{report}");
     let there = other.json(true);
     assert!(there["answered"].as_u64().unwrap() > 200 && there["malformed"] == 0, "{there}");
+    assert_eq!(there["latency_ticks"], 8, "as the robot was started: {there}");
     assert!(way.passed.load(Ordering::Relaxed) > 0 && way.lost.load(Ordering::Relaxed) > 0);
     println!("robot: {report}\nother machine: {there}");
     assert!(robot.stop().success());
+}
+
+#[test]
+fn the_other_machine_refuses_a_robot_that_uses_results_before_its_model_allows() {
+    let dir = tempfile::tempdir().unwrap();
+    for file in ["quad_walk.onnx", "quad_walk.golden.json"] {
+        std::fs::copy(Path::new(MODEL).with_file_name(file), dir.path().join(file)).unwrap();
+    }
+    let (model, text) = (dir.path().join("late.model.toml"), std::fs::read_to_string(MODEL).unwrap());
+    std::fs::write(&model, text.replacen("latency_ticks = 2", "latency_ticks = 10", 1)).unwrap();
+
+    let (port, name) = (free_port(), format!("early_{}", std::process::id()));
+    let router = session("router", &format!("[\"tcp/127.0.0.1:{port}\"]"), "[]");
+    let states = router.declare_publisher(format!("{name}/offboard/0/states")).wait().unwrap();
+    let (ended, end) = channel();
+    let robot = name.clone();
+    std::thread::spawn(move || {
+        let endpoint = format!("tcp/127.0.0.1:{port}");
+        let of =
+            ["--robot", &robot, "--description", "launch/robots/quad", "--model", model.to_str().unwrap()];
+        ended.send(run(&[&["policy", "--connect", &endpoint][..], &of].concat())).ok();
+    });
+    let mut message = sinew_stack::StatesMessage::new(8);
+    message.push(&sinew_wire::RobotState::default(), None);
+    let mut bytes = Vec::new();
+    message.encode(&mut bytes);
+    // A robot goes on saying its states, whoever listens.
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let output = loop {
+        match end.recv_timeout(Duration::from_millis(20)) {
+            Ok(output) => break output,
+            Err(_) => states.put(bytes.as_slice()).wait().unwrap(),
+        }
+        assert!(Instant::now() < deadline, "it goes on");
+    };
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success(), "{said}");
+    for part in [name.as_str(), "quad_walk", "runtime.latency_ticks = 10", "8 ticks after their state"] {
+        assert!(said.contains(part), "{part} in {said}");
+    }
 }
 
 /// Results that the robot has refused because another model computed them.

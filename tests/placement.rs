@@ -1,10 +1,11 @@
 //! A robot whose policy asks for an accelerator that is not there does not start, and says why; one that asks for the
-//! CPU of ONNX Runtime walks on it.
+//! CPU of ONNX Runtime walks on it, and says where it runs whatever else is tried in its place.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a failing set-up is a failing test
 mod support;
 
+use serde_json::Value;
 use std::path::{Path, PathBuf};
-use support::{json, run};
+use support::{Robot, free_port, json, run};
 
 const MODEL: &str = "models/quad_walk.model.toml";
 
@@ -93,4 +94,28 @@ fn a_policy_on_the_cpu_of_onnx_runtime_is_proven_and_stands() {
     assert!(!run(&["doctor", "gpu", "--provider", "qnn"]).status.success());
     // Nothing to prepare is said, not done in silence.
     refused(&["model", "build", file], &["only `tensorrt` needs an engine built beforehand"]);
+}
+
+#[test]
+fn a_refused_swap_for_the_same_weights_says_nothing_about_the_policy_that_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("asked");
+    let file = robot(&folder, "engine = [\"onnxruntime\"]");
+    // Fetches the library where it is not there yet.
+    json(&["model", "check", file.to_str().unwrap(), "--json"]);
+    let other = folder.join("models/other.model.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let text = text.replacen("name = \"quad_walk\"", "name = \"other\"", 1);
+    std::fs::write(&other, text.replacen("latency_ticks = 2", "latency_ticks = 2\non_miss = \"damp\"", 1))
+        .unwrap();
+
+    let robot = Robot::standing("asked", free_port(), &[&format!("description:={}", folder.display())]);
+    let said = || robot.status()["policy_report"]["placement"].clone();
+    let own = said();
+    assert_eq!(own["quad_walk"]["node_share"], 1.0, "{own}");
+    let output = run(&["policy", "swap", "--robot", &robot.name, other.to_str().unwrap(), "--json"]);
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(answer["reason"].as_str().unwrap().contains("runtime.on_miss"), "{answer}");
+    assert_eq!(said(), own);
+    assert!(robot.stop().success());
 }

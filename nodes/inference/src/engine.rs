@@ -210,6 +210,10 @@ pub trait Engine: Send {
     fn run(&mut self) -> Result<(), RunError>;
     /// Buffer of output `index` after a successful run; empty when there is no such output.
     fn output(&self, index: usize) -> &[f32];
+    /// Where this engine was proven to run, for reports; `None` where there is one place only, or nothing was proven.
+    fn placement(&self) -> Option<&serde_json::Value> {
+        None
+    }
 }
 
 #[cfg(test)]

@@ -34,6 +34,8 @@ use crate::verify::{GoldenReport, verify};
 
 /// A policy at work.
 pub struct Policy {
+    /// Its model's name in the manifest.
+    name: String,
     engine: Box<dyn Engine>,
     /// With the position of each among the engine's inputs.
     inputs: Vec<(usize, InputTensor)>,
@@ -126,6 +128,7 @@ impl Policy {
         let runtime = &manifest.runtime;
         let provider = provider(engine.name());
         let mut policy = Self {
+            name: manifest.name.clone(),
             command: CommandFilter::new(&manifest.command, 1.0 / runtime.rate_hz),
             engine,
             inputs,
@@ -156,13 +159,14 @@ impl Policy {
             fault: None,
             counters: PolicyCounters::default(),
         };
-        policy.used_after(runtime.latency_ticks.max(config.latency_ticks_min));
+        policy.set_latency_ticks_min(config.latency_ticks_min);
         Ok(policy)
     }
 
-    /// Outputs count from `ticks` after the state they are computed from, until as many after them are missed as the
-    /// manifest allows.
-    fn used_after(&mut self, ticks: u32) {
+    /// Outputs count from so many control ticks after the state they are computed from, or from the manifest's where
+    /// those are more, until as many after them are missed as the manifest allows. See [`PolicyConfig`].
+    pub fn set_latency_ticks_min(&mut self, ticks: u32) {
+        let ticks = self.latency_ticks.max(ticks);
         let valid_ticks = u64::from(ticks) + u64::from(self.misses_max) * self.decimation;
         let valid_for_us = valid_ticks.saturating_mul(self.period_ns) / 1000;
         self.valid_for_us = u32::try_from(valid_for_us).unwrap_or(u32::MAX);
@@ -179,7 +183,7 @@ impl Policy {
         let mut policy = Self::new(model, engine, &PolicyConfig { latency_ticks_min: 0, ..*config })?;
         let report = verify(&mut policy, &model.golden, model.tolerance())
             .map_err(|error| SetupError::Golden { file: model.file.clone(), error })?;
-        policy.used_after(policy.latency_ticks.max(config.latency_ticks_min));
+        policy.set_latency_ticks_min(config.latency_ticks_min);
         Ok((policy, report))
     }
 
@@ -259,9 +263,19 @@ impl Policy {
         self.model_hash
     }
 
+    /// The name its manifest gives the model.
+    pub fn model_name(&self) -> &str {
+        &self.name
+    }
+
     /// Engine and provider.
     pub fn engine_name(&self) -> &str {
         self.engine.name()
+    }
+
+    /// What runs its graph.
+    pub fn engine(&self) -> &dyn Engine {
+        self.engine.as_ref()
     }
 
     /// Why there are no targets, while there are none.

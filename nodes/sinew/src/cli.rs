@@ -128,10 +128,6 @@ pub struct Policy {
     /// Folder of the robot [default: the folder above the model's].
     #[arg(long)]
     pub description: Option<PathBuf>,
-    /// Ticks from a state to the use of its result, as the robot was started with (`latency_ticks:=`); never less than
-    /// the model and robot.yaml declare.
-    #[arg(long, default_value_t = 0)]
-    pub latency_ticks: u64,
     /// One JSON object on standard output at the end.
     #[arg(long)]
     pub json: bool,

@@ -15,7 +15,6 @@ use sinew_inference_ort::{
 use sinew_pinned::{NotFound, Places};
 use sinew_policy::Policy;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 /// An engine and, for one that has providers, the proof of where it runs.
 pub struct Made {
@@ -50,37 +49,13 @@ pub fn prepared_dir() -> PathBuf {
     state.unwrap_or_else(std::env::temp_dir).join("sinew/engines")
 }
 
-/// A proof of where an engine made in this process runs.
-#[derive(Debug)]
-struct Proof {
-    /// The model's number on the wire, and the engine's own name.
-    of: (u32, String),
-    model: String,
-    placement: serde_json::Value,
-}
-
-static PROOFS: Mutex<Vec<Proof>> = Mutex::new(Vec::new());
-
-/// Where `policy` runs, by the name of its model; empty for an engine without providers. An engine that was made for a
-/// policy that is not in use, as for a swap that is refused, is not among it.
+/// Where `policy` runs, by the name of its model; empty for an engine without providers. Each policy's engine bears its
+/// own proof: what is made for another one, as for a swap that is refused, says nothing about this one.
 pub fn placement_of(policy: &Policy) -> serde_json::Value {
-    placement_in_use(policy.model_hash(), policy.engine_name())
-}
-
-fn placement_in_use(model_hash: u32, engine: &str) -> serde_json::Value {
-    let proofs = PROOFS.lock().unwrap_or_else(PoisonError::into_inner);
-    match proofs.iter().find(|proof| proof.of.0 == model_hash && proof.of.1 == engine) {
-        Some(proof) => json!({ proof.model.as_str(): proof.placement }),
+    match policy.engine().placement() {
+        Some(placement) => json!({ policy.model_name(): placement }),
         None => json!({}),
     }
-}
-
-fn remember(model: &Model, engine: &str, placement: serde_json::Value) {
-    let of = (model.wire_hash(), engine.to_owned());
-    let proof = Proof { of, model: model.manifest.name.clone(), placement };
-    let mut proofs = PROOFS.lock().unwrap_or_else(PoisonError::into_inner);
-    proofs.retain(|known| known.of != proof.of);
-    proofs.push(proof);
 }
 
 /// The first engine that the manifest names and this program has, of what is installed.
@@ -111,7 +86,6 @@ fn first(model: &Model, fetch: Fetch) -> Result<Box<dyn Engine>, String> {
         if let Some(warning) = &placement.warning {
             eprintln!("{}: warning: {warning}", model.manifest.name);
         }
-        remember(model, made.engine.name(), placement.to_json());
     }
     Ok(made.engine)
 }
@@ -205,13 +179,22 @@ fn tract(model: &Model) -> Result<Made, String> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)] // a failing set-up is a failing test
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // a failing set-up is a failing test
     use super::*;
-    use sinew_inference::Directory;
+    use sinew_inference::{Directory, EngineIo, RunError};
+    use sinew_policy::{Slot, SwapRequest, SwapStage};
+    use sinew_robot::Robot;
+    use sinew_stack::Setup;
+    use sinew_wire::{RobotJoint, RobotState, StepTime};
+
+    const MANIFEST: &str = "quad_walk.model.toml";
+
+    fn models() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("launch/robots/quad/models")
+    }
 
     fn model() -> Model {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("launch/robots/quad/models");
-        Model::load(&Directory::new(folder), "quad_walk.model.toml").unwrap()
+        Model::load(&Directory::new(models()), MANIFEST).unwrap()
     }
 
     /// A fetch would fill the folder, or fail with what pip says; neither happens.
@@ -231,18 +214,91 @@ mod tests {
         assert!(!dir.path().join("runtime").exists());
     }
 
+    /// The native engine, with a proof as if it had providers.
+    struct Placed {
+        inner: NativeEngine,
+        proof: serde_json::Value,
+    }
+
+    impl Engine for Placed {
+        fn name(&self) -> &str {
+            "onnxruntime 1 (cpu)"
+        }
+        fn io(&self) -> &EngineIo {
+            self.inner.io()
+        }
+        fn input_mut(&mut self, index: usize) -> &mut [f32] {
+            self.inner.input_mut(index)
+        }
+        fn run(&mut self) -> Result<(), RunError> {
+            self.inner.run()
+        }
+        fn output(&self, index: usize) -> &[f32] {
+            self.inner.output(index)
+        }
+        fn placement(&self) -> Option<&serde_json::Value> {
+            Some(&self.proof)
+        }
+    }
+
+    fn placed(model: &Model) -> Result<Box<dyn Engine>, String> {
+        let inner = NativeEngine::new(model).map_err(|e| e.to_string())?;
+        Ok(Box::new(Placed { inner, proof: json!({ "made_for": model.manifest.version }) }))
+    }
+
+    /// The walking policy of other manifests, of the same weights on the same engine.
+    fn edited(edits: &[(&str, &str)]) -> Model {
+        let dir = tempfile::tempdir().unwrap();
+        for file in ["quad_walk.onnx", "quad_walk.golden.json"] {
+            std::fs::copy(models().join(file), dir.path().join(file)).unwrap();
+        }
+        let mut text = std::fs::read_to_string(models().join(MANIFEST)).unwrap();
+        for (from, to) in edits {
+            assert!(text.contains(from), "{from} in {text}");
+            text = text.replacen(from, to, 1);
+        }
+        std::fs::write(dir.path().join(MANIFEST), text).unwrap();
+        Model::load(&Directory::new(dir.path()), MANIFEST).unwrap()
+    }
+
     #[test]
-    fn an_engine_made_for_another_policy_is_not_said_to_be_in_use() {
-        let model = model();
-        let hash = model.wire_hash();
-        remember(&model, "onnxruntime 1 (cpu)", json!({ "share": 1.0 }));
-        remember(&model, "onnxruntime 1 (cuda)", json!({ "share": 0.5 }));
-        assert_eq!(placement_in_use(hash, "native"), json!({}));
-        assert_eq!(placement_in_use(hash ^ 1, "onnxruntime 1 (cpu)"), json!({}));
-        let cpu = json!({ "quad_walk": { "share": 1.0 } });
-        assert_eq!(placement_in_use(hash, "onnxruntime 1 (cpu)"), cpu);
-        // Made anew for the same: the newer proof counts.
-        remember(&model, "onnxruntime 1 (cpu)", json!({ "share": 0.9 }));
-        assert_eq!(placement_in_use(hash, "onnxruntime 1 (cpu)"), json!({ "quad_walk": { "share": 0.9 } }));
+    fn what_is_said_of_the_running_policys_placement_is_its_own_until_another_is_in_its_place() {
+        let robot = Robot::load(models().parent().unwrap()).unwrap();
+        let mut setup = Setup::new(robot, "quad", &Directory::new(models()), &[MANIFEST.to_owned()]).unwrap();
+        setup.make_engine = placed;
+        let running = setup.policy(0, 1).unwrap();
+        let own = json!({ "quad_walk": { "made_for": setup.models[0].manifest.version } });
+        let config = setup.slot_config(0, running.decimation());
+        let mut slot = Slot::new(running, config);
+        let request = SwapRequest { shadow_runs: 3, blend_runs: 2, max_difference_rad: 0.5 };
+        assert_eq!(placement_of(slot.policy()), own);
+
+        let name = ("name = \"quad_walk\"", "name = \"renamed\"");
+        let version = ("version = \"1.1.0\"", "version = \"9\"");
+        let unfit = edited(&[name, version, ("latency_ticks = 2", "latency_ticks = 2\non_miss = \"damp\"")]);
+        assert_eq!(unfit.wire_hash(), setup.models[0].wire_hash());
+        let unfit = setup.policy_of(&unfit, 0, 1).unwrap();
+        assert!(slot.begin_swap(unfit, request).is_err());
+        assert_eq!(placement_of(slot.policy()), own, "a refused one");
+
+        let fit = setup.policy_of(&edited(&[name, version]), 0, 1).unwrap();
+        slot.begin_swap(fit, request).unwrap();
+        let mut state = RobotState::default();
+        state.joints.extend(setup.robot.joint_names().map(|_| RobotJoint::default()));
+        state.body.projected_gravity = [0.0, 0.0, -1.0];
+        state.body.orientation = [1.0, 0.0, 0.0, 0.0];
+        let mut stages = Vec::new();
+        while let Some(stage) = slot.swap_stage() {
+            assert_eq!(placement_of(slot.policy()), own, "beside it: {stage:?}");
+            stages.push(stage);
+            slot.step(&state, StepTime::from_ns(state.header.step * setup.robot.period_ns));
+            state.header.step += slot.policy().decimation();
+        }
+        let shadow = [SwapStage::Shadow; 3];
+        assert_eq!(stages, [&shadow[..], &[SwapStage::Blend; 2]].concat());
+        assert_eq!(placement_of(slot.policy()), json!({ "renamed": { "made_for": "9" } }));
+        // An engine with one place only has nothing to say.
+        setup.make_engine = sinew_stack::native_engine;
+        assert_eq!(placement_of(&setup.policy(0, 1).unwrap()), json!({}));
     }
 }

@@ -3,11 +3,11 @@
 //! With `--live` a copy of the policy follows the states that a robot publishes. Its measurements are then the running
 //! policy's own; what a policy remembers since its activation the copy only has when it saw that activation, and the
 //! output says so for each such thing.
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::json;
 use sinew_inference::{Directory, Model};
 use sinew_policy::{Explained, Memory, Row, memories};
-use sinew_wire::{NO_POLICY, PolicyStatus, RobotState, Source};
+use sinew_wire::{NO_POLICY, PolicyStatus, RobotState, Source, WatchTime};
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
@@ -18,8 +18,10 @@ use crate::model::RobotSite;
 
 /// How long a robot may take to say something.
 const WAIT: Duration = Duration::from_secs(3);
-/// How long a copy may take to see as many states in a row as it needs.
+/// How long a copy may take to see as many runs in a row as it needs, beside what they last.
 const FOLLOW: Duration = Duration::from_secs(30);
+/// Wall time for a second of robot time in the slowest simulation worth waiting for, s.
+const SLOWEST: f64 = 20.0;
 /// States followed at least when something is remembered that no history bounds, s of robot time.
 const SETTLE_S: f64 = 1.0;
 
@@ -111,11 +113,11 @@ impl Follower {
     fn follow(mut self, explained: &mut Explained, model: &Model, period_ns: u64) -> Result<Followed> {
         let decimation = explained.policy().decimation();
         let run_s = decimation as f64 * period_ns as f64 * 1e-9;
-        let wanted = runs_wanted(model, run_s);
         let name = &self.name;
-        let (mut silent, late) = (sinew_rt::clock::deadline_in(WAIT), sinew_rt::clock::deadline_in(FOLLOW));
-        let mut row = InARow::default();
-        while row.runs < wanted {
+        let mut silent = sinew_rt::clock::deadline_in(WAIT);
+        let wanted = runs_wanted(model, run_s);
+        let mut following = Following::new(wanted, decimation, run_s, sinew_rt::clock::now());
+        while !following.is_enough() {
             if !self.client.listen_for_next(Duration::from_millis(100)) {
                 ensure!(
                     !sinew_rt::clock::remaining(silent).is_zero(),
@@ -124,14 +126,9 @@ impl Follower {
                 continue;
             }
             silent = sinew_rt::clock::deadline_in(WAIT);
-            ensure!(
-                !sinew_rt::clock::remaining(late).is_zero(),
-                "robot {name:?} says more than reaches this terminal: {} of {wanted} runs in a row were heard; try \
-                 again on a machine with less to do",
-                row.runs
-            );
+            following.goes_on(sinew_rt::clock::now()).with_context(|| format!("robot {name:?}"))?;
             let Some(state) = self.client.robot_state.as_ref() else { continue };
-            if !state.header.step.is_multiple_of(decimation) || row.has(state) {
+            if !state.header.step.is_multiple_of(decimation) || following.row.has(state) {
                 continue;
             }
             if let Some(found) = self.client.models.get(&self.number).filter(|h| **h != model.wire_hash()) {
@@ -141,7 +138,7 @@ impl Follower {
                 );
             }
             let (state, active) = as_the_copy_sees_it(state, self.number, explained.policy().number());
-            row.take(&state, active, decimation);
+            following.take(&state, active);
             let status = explained.step(&state).body.status();
             let reason =
                 explained.policy().fault().map_or_else(|| "no targets".to_owned(), ToString::to_string);
@@ -150,6 +147,7 @@ impl Follower {
                 "the policy cannot run on what robot {name:?} says: {reason}"
             );
         }
+        let row = following.row;
         Ok(Followed {
             number: self.number,
             model_hash: model.wire_hash(),
@@ -235,6 +233,63 @@ impl InARow {
     }
 }
 
+/// Follows a robot until enough runs of the copy stand in a row, and says when that takes too long.
+#[derive(Clone, Copy, Debug)]
+struct Following {
+    wanted: u64,
+    decimation: u64,
+    began: WatchTime,
+    patience: Duration,
+    row: InARow,
+    /// The longest row of runs, and all runs.
+    longest: u64,
+    heard: u64,
+}
+
+/// So many runs in a row did not come.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error(
+    "{longest} of {wanted} runs in a row came in {within_s:.0} s: {} of {} ticks of control without one left out, {heard} \
+     runs in all; either more is said than reaches this terminal, or the simulation takes more than {SLOWEST} s for a \
+     second: try again on a machine with less to do", longest * decimation, wanted * decimation
+)]
+struct NotFollowed {
+    longest: u64,
+    heard: u64,
+    wanted: u64,
+    decimation: u64,
+    within_s: f64,
+}
+
+impl Following {
+    /// From `now` on, until there are `wanted` runs in a row, one every `decimation` ticks of control and every `run_s`
+    /// seconds of robot time.
+    fn new(wanted: u64, decimation: u64, run_s: f64, now: WatchTime) -> Self {
+        let patience = FOLLOW + Duration::from_secs_f64(wanted as f64 * run_s * SLOWEST);
+        Self { wanted, decimation, began: now, patience, row: InARow::default(), longest: 0, heard: 0 }
+    }
+
+    fn is_enough(&self) -> bool {
+        self.row.runs >= self.wanted
+    }
+
+    /// # Errors
+    /// When what is waited for should have come by `now`.
+    fn goes_on(&self, now: WatchTime) -> Result<(), NotFollowed> {
+        if Duration::from_nanos(now.since_ns(self.began)) <= self.patience {
+            return Ok(());
+        }
+        let Self { wanted, decimation, patience, longest, heard, .. } = *self;
+        Err(NotFollowed { longest, heard, wanted, decimation, within_s: patience.as_secs_f64() })
+    }
+
+    fn take(&mut self, state: &RobotState, active: bool) {
+        self.row.take(state, active, self.decimation);
+        self.longest = self.longest.max(self.row.runs);
+        self.heard += 1;
+    }
+}
+
 /// Runs until every history is full, and longer where something is remembered that no history bounds.
 fn runs_wanted(model: &Model, run_s: f64) -> u64 {
     let list = memories(model);
@@ -316,6 +371,7 @@ fn table(rows: &[Row]) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)] // a failing set-up is a failing test
     use super::*;
     use std::collections::BTreeMap;
 
@@ -354,5 +410,41 @@ mod tests {
         assert_eq!(take(180, u32::MAX, false), (1, false));
         assert_eq!(take(190, u32::MAX, false), (2, false));
         assert!(row.has(&state(190, 5)) && row.has(&state(180, 5)) && !row.has(&state(200, 5)));
+    }
+
+    /// Follows what comes every `every_ms` of wall time, a run `left_out` times among them, until the end.
+    fn followed(wanted: u64, every_ms: u64, left_out: impl Fn(u64) -> bool) -> Result<u64, NotFollowed> {
+        let at = |run: u64| WatchTime::from_ns(run * every_ms * 1_000_000);
+        // A run every 20 ms of robot time.
+        let mut following = Following::new(wanted, 10, 0.02, at(0));
+        for run in 0.. {
+            following.goes_on(at(run))?;
+            if !left_out(run) {
+                following.take(&state(10 * run, 3), true);
+            }
+            if following.is_enough() {
+                return Ok(run);
+            }
+        }
+        Ok(0)
+    }
+
+    #[test]
+    fn a_long_history_is_waited_for_as_long_as_it_takes() {
+        // 40 s of history, in a simulation ten times slower than its clock: 400 s.
+        assert_eq!(followed(2000, 200, |_| false), Ok(1999));
+        // A short one in a robot that says little: half a minute at least.
+        assert_eq!(followed(50, 500, |_| false), Ok(49));
+    }
+
+    #[test]
+    fn a_row_that_never_comes_together_is_given_up_with_what_came_and_what_is_needed() {
+        // Every tenth is lost: nine in a row, 45 of 50 runs a second.
+        let error = followed(50, 20, |run| run % 10 == 9).unwrap_err();
+        assert_eq!((error.longest, error.wanted, error.decimation, error.within_s), (9, 50, 10, 50.0));
+        let said = error.to_string();
+        for part in ["9 of 50 runs in a row", "in 50 s", "90 of 500 ticks", "2251 runs in all"] {
+            assert!(said.contains(part), "{part} in {said}");
+        }
     }
 }

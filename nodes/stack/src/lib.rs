@@ -17,7 +17,6 @@ mod link_filter;
 mod meters;
 mod models;
 mod offboard;
-mod offboard_results;
 mod operator;
 mod policy_engine;
 mod policy_host;
@@ -38,10 +37,9 @@ pub use link_filter::{Delivery, LinkFilter};
 pub use meters::{Meters, Part, Unmetered};
 pub use models::Models;
 pub use offboard::{
-    MAX_OFFBOARD_MESSAGE, OffboardPlan, STATES_PER_MESSAGE, SimulatedOffboard, StatesMessage,
-    StatesMessageError, answer,
+    LatencyMismatch, MAX_OFFBOARD_MESSAGE, OffboardPlan, OffboardPolicy, ResultsMessageError,
+    STATES_PER_MESSAGE, SimulatedOffboard, StatesMessage, StatesMessageError, Unheard, hear_results,
 };
-pub use offboard_results::{ResultsMessageError, decode_results, encode_results};
 pub use operator::{Goal, Operator};
 pub use policy_engine::{MakeEngine, native_engine};
 pub use policy_host::PolicyHost;

@@ -42,8 +42,10 @@ impl PolicyHost {
         let policy = setup.policy(number, boot_id)?;
         let period_ns = setup.robot.period_ns;
         let decimation = policy.decimation();
+        let config = setup.slot_config(number, decimation);
+        let latency_ticks = config.latency_ticks;
         let mut host = Self {
-            slot: Slot::new(policy, setup.slot_config(number, decimation)),
+            slot: Slot::new(policy, config),
             late: Vec::new(),
             swaps: VecDeque::new(),
             offboard: None,
@@ -80,7 +82,8 @@ impl PolicyHost {
         host.swaps.make_contiguous().sort_by_key(|swap| swap.step);
         if let (Some(plan), Some(model)) = (&scenario.offboard, &setup.offboard) {
             let there = setup.policy_of(model, number, boot_id)?;
-            host.offboard = Some(SimulatedOffboard::new(plan, there, scenario.seed, period_ns, cuts));
+            let way = SimulatedOffboard::new(plan, there, scenario.seed, period_ns, latency_ticks, cuts)?;
+            host.offboard = Some(way);
             let config = RemoteConfig {
                 max_age_ns: (plan.max_age_ms * 1e6) as u64,
                 ..RemoteConfig::of(model.wire_hash())

@@ -9,6 +9,7 @@ use sinew_wire::{Source, robot_id};
 use std::sync::Arc;
 
 use crate::engine::{BuiltIn, Engine, EngineError, Engines};
+use crate::offboard::LatencyMismatch;
 use crate::policy_engine::{MakeEngine, native_engine};
 use crate::scenario::{Event, Scenario};
 
@@ -75,6 +76,8 @@ pub enum SetupError {
     Physics(#[from] EngineError),
     #[error(transparent)]
     Twin(#[from] sinew_twin::TwinError),
+    #[error(transparent)]
+    Offboard(#[from] LatencyMismatch),
     #[error("policy {number} does not exist, there are {count}")]
     NoPolicy { number: usize, count: usize },
 }

@@ -28,6 +28,8 @@ pub struct OrtEngine {
     name: String,
     io: EngineIo,
     bound: BoundSession,
+    /// What [`OrtEngine::proven`] has proven.
+    placement: Option<serde_json::Value>,
 }
 
 impl OrtEngine {
@@ -105,6 +107,7 @@ impl OrtEngine {
         let times = engine.measure(&version)?;
         placement.judge_times(first_us, times).map_err(misplaced)?;
         engine.name = format!("onnxruntime {version} ({})", placement.summary());
+        engine.placement = Some(placement.to_json());
         Ok((engine, placement))
     }
 
@@ -151,6 +154,7 @@ impl OrtEngine {
             name: format!("onnxruntime {version} ({shown})"),
             bound: BoundSession::new(session, &io).map_err(&failed)?,
             io,
+            placement: None,
         })
     }
 
@@ -244,5 +248,9 @@ impl Engine for OrtEngine {
 
     fn output(&self, index: usize) -> &[f32] {
         self.bound.output(index)
+    }
+
+    fn placement(&self) -> Option<&serde_json::Value> {
+        self.placement.as_ref()
     }
 }

@@ -6,7 +6,7 @@ use sinew_policy::{RemoteConfig, Slot};
 use sinew_rt::clock;
 use sinew_rt::frame_queue::{FrameQueue, FrameSink, frame_queue};
 use sinew_rt::histogram::Histogram;
-use sinew_stack::{MAX_OFFBOARD_MESSAGE, PolicyHost, StatesMessage, decode_results};
+use sinew_stack::{LatencyMismatch, MAX_OFFBOARD_MESSAGE, PolicyHost, StatesMessage, hear_results};
 use sinew_wire::{PolicyCommand, RobotState, WatchTime};
 use std::collections::VecDeque;
 use zenoh::Wait;
@@ -128,10 +128,15 @@ impl OffboardLink {
             (1.0..=10_000.0).contains(&max_age_ms),
             "parameter offboard_max_age_ms: expected 1 to 10000, found {max_age_ms}"
         );
+        let latency_ticks = u32::try_from(latency_ticks).unwrap_or(u32::MAX);
         let model_hash = match site.params.path("offboard_model") {
             Some(path) => {
                 let (source, manifest) = Directory::of_file(&path).context("parameter offboard_model")?;
-                Model::load(&source, &manifest).context("parameter offboard_model")?.wire_hash()
+                let model = Model::load(&source, &manifest).context("parameter offboard_model")?;
+                let name = &model.manifest.name;
+                LatencyMismatch::check(name, model.manifest.runtime.latency_ticks, latency_ticks)
+                    .context("parameter offboard_model")?;
+                model.wire_hash()
             }
             None => host.slot().policy().model_hash(),
         };
@@ -146,7 +151,7 @@ impl OffboardLink {
             heard: Vec::with_capacity(MAX_AHEAD),
             _subscriber: subscriber,
             _session: session,
-            message: StatesMessage::default(),
+            message: StatesMessage::new(latency_ticks),
             bytes: Vec::with_capacity(MAX_OFFBOARD_MESSAGE),
             wait_ticks,
             sent: VecDeque::with_capacity(REMEMBERED + 1),
@@ -181,7 +186,8 @@ impl OffboardLink {
     /// Gives the slot what has come; control is at `step`.
     pub fn receive(&mut self, step: u64, slot: &mut Slot) {
         while let Some(bytes) = self.results.try_recv() {
-            if decode_results(bytes, &mut self.heard).is_err() {
+            let Some(remote) = slot.remote_mut() else { continue };
+            if hear_results(bytes, &mut self.heard, remote, step).is_err() {
                 self.malformed += 1;
                 continue;
             }
@@ -189,12 +195,6 @@ impl OffboardLink {
             let answered = self.heard.iter().find(|frame| frame.body.ahead_us == 0).map(|f| f.header.step);
             if let Some((_, at)) = self.sent.iter().find(|(sent, _)| Some(*sent) == answered) {
                 self.round_trip.record(clock::now().since_ns(*at));
-            }
-            if let Some(remote) = slot.remote_mut() {
-                for frame in &self.heard {
-                    // What is refused is counted where it is refused.
-                    remote.hear(frame, step).ok();
-                }
             }
         }
     }

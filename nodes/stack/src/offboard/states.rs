@@ -1,42 +1,24 @@
-//! A policy on another machine, simulated: delay, loss and cuts drawn from (seed, step), the same in both compositions.
-//!
-//! What travels is what travels over a real network: the newest robot states of the policy's own rhythm, a few of them
-//! in every message so that a lost one leaves no hole in the other side's history, and results with their stamp.
+//! Robot states on their way to another machine: the newest ones of the policy's own rhythm, a few of them in every
+//! message so that a lost one leaves no hole in the other side's history.
 use std::collections::VecDeque;
 
-use serde::Deserialize;
-use sinew_bus::SplitMix64;
-use sinew_policy::remote::MAX_AHEAD;
-use sinew_policy::{Policy, Remote};
-use sinew_wire::{MAX_FRAME, PolicyCommand, PolicyStatus, RobotState, StepTime};
+use sinew_wire::{MAX_FRAME, RobotState};
+
+use super::MAX_OFFBOARD_MESSAGE;
 
 /// States in one message to the other machine: its own and those before it.
 pub const STATES_PER_MESSAGE: usize = 4;
 
-/// A scenario's link to another machine.
-#[derive(Clone, Debug, Deserialize, PartialEq)]
-#[serde(deny_unknown_fields)]
-pub struct OffboardPlan {
-    /// Manifest that runs there, by file stem; the scenario's own policy is the fallback.
-    pub model: String,
-    /// Each way, ms.
-    pub delay_ms: f64,
-    /// Probability that a message is lost, each way.
-    pub loss: f64,
-    /// Ticks the local node waits for the result of a state before it sends; below the policy's latency.
-    pub wait_ticks: u64,
-    /// Age up to which a result may be used, ms.
-    pub max_age_ms: f64,
-}
-
-/// Longest message either way, bytes.
-pub const MAX_OFFBOARD_MESSAGE: usize = 4096;
+/// Latency before the states in a message.
+const HEAD: usize = 4;
 /// Clock and length before each state in a message.
 const ITEM_HEAD: usize = 10;
 
-/// The newest states for the other machine, each with the gait clock it belongs to, as one message.
-#[derive(Clone, Debug, Default)]
+/// The newest states for the other machine, each with the gait clock it belongs to, as one message that also says when
+/// the robot uses what is computed from them.
+#[derive(Clone, Debug)]
 pub struct StatesMessage {
+    latency_ticks: u32,
     states: VecDeque<(RobotState, Option<f64>)>,
 }
 
@@ -65,6 +47,18 @@ pub enum StatesMessageError {
 }
 
 impl StatesMessage {
+    /// Without states yet, of a robot that uses a result `latency_ticks` of control after its state.
+    #[must_use]
+    pub fn new(latency_ticks: u32) -> Self {
+        Self { latency_ticks, states: VecDeque::with_capacity(STATES_PER_MESSAGE + 1) }
+    }
+
+    /// Control ticks from a state to the use of its result.
+    #[must_use]
+    pub fn latency_ticks(&self) -> u32 {
+        self.latency_ticks
+    }
+
     /// Adds the newest state; the oldest leaves.
     pub fn push(&mut self, state: &RobotState, clock: Option<f64>) {
         self.states.push_back((state.clone(), clock));
@@ -78,12 +72,13 @@ impl StatesMessage {
         self.states.iter().map(|(state, clock)| (state, *clock))
     }
 
-    /// As bytes: per state the clock (rad, NaN: none), its length, the frame. Older states that do not fit are left out.
+    /// As bytes: the latency (ticks), then per state the clock (rad, NaN: none), its length, the frame. Older states that
+    /// do not fit are left out.
     pub fn encode(&self, out: &mut Vec<u8>) {
         out.clear();
         let len = |state: &RobotState| ITEM_HEAD + state.encoded_len();
         let mut first = self.states.len();
-        let mut total = 0;
+        let mut total = HEAD;
         while let Some((state, _)) = first.checked_sub(1).and_then(|i| self.states.get(i)) {
             total += len(state);
             if total > MAX_OFFBOARD_MESSAGE {
@@ -91,6 +86,7 @@ impl StatesMessage {
             }
             first -= 1;
         }
+        out.extend_from_slice(&self.latency_ticks.to_le_bytes());
         let mut buffer = [0; MAX_FRAME];
         for (state, clock) in self.states.iter().skip(first) {
             // The buffer is made for the longest frame.
@@ -106,8 +102,10 @@ impl StatesMessage {
     /// # Errors
     /// The first thing that does not fit.
     pub fn decode(bytes: &[u8]) -> Result<Self, StatesMessageError> {
-        let mut message = Self::default();
-        let (mut rest, mut at) = (bytes, 0);
+        let (head, rest) =
+            bytes.split_first_chunk::<HEAD>().ok_or(StatesMessageError::Cut { at: 0, expected: HEAD })?;
+        let mut message = Self::new(u32::from_le_bytes(*head));
+        let (mut rest, mut at) = (rest, HEAD);
         while !rest.is_empty() {
             let cut = |expected: usize| StatesMessageError::Cut { at, expected };
             if message.states.len() >= STATES_PER_MESSAGE {
@@ -126,96 +124,6 @@ impl StatesMessage {
     }
 }
 
-/// The other machine's side: computes what is new in a message and answers the newest state, with what a chunk has for
-/// the runs after it. Written into `results`, which stays empty when there is no answer.
-///
-/// A state that was missed comes with a later message, so that history and recurrent state have no hole; after a longer
-/// gap everything starts anew, with the gait clock where the robot's own stands.
-pub fn answer(policy: &mut Policy, message: &StatesMessage, results: &mut Vec<PolicyCommand>) {
-    results.clear();
-    let mut newest = None;
-    for (state, clock) in message.iter() {
-        policy.start_gait_at(clock);
-        let frame = policy.step(state, StepTime::from_ns(state.header.t_sent_ns));
-        newest = Some(frame).filter(|f| f.body.status() == PolicyStatus::Targets);
-    }
-    if let Some(frame) = newest {
-        policy.look_ahead(&frame, results);
-    }
-}
-
-/// Which way a message goes.
-#[derive(Clone, Copy, Debug)]
-enum Way {
-    Out = 1,
-    Back = 2,
-}
-
-/// The other machine and the way there and back.
-pub struct SimulatedOffboard {
-    policy: Policy,
-    seed: u64,
-    loss: f64,
-    delay_ticks: u64,
-    wait_ticks: u64,
-    /// Steps from which to which nothing passes.
-    cuts: Vec<(u64, u64)>,
-    message: StatesMessage,
-    /// What the other machine has just answered.
-    results: Vec<PolicyCommand>,
-    /// Results under way with their step of arrival.
-    under_way: VecDeque<(u64, PolicyCommand)>,
-}
-
-impl SimulatedOffboard {
-    /// `policy` runs over there; `cuts` in steps.
-    #[must_use]
-    pub fn new(
-        plan: &OffboardPlan,
-        policy: Policy,
-        seed: u64,
-        period_ns: u64,
-        cuts: Vec<(u64, u64)>,
-    ) -> Self {
-        Self {
-            policy,
-            seed,
-            loss: plan.loss,
-            delay_ticks: (plan.delay_ms * 1e6 / period_ns as f64).ceil() as u64,
-            wait_ticks: plan.wait_ticks,
-            cuts,
-            message: StatesMessage::default(),
-            results: Vec::with_capacity(MAX_AHEAD),
-            under_way: VecDeque::new(),
-        }
-    }
-
-    fn passes(&self, way: Way, step: u64) -> bool {
-        let mut random =
-            SplitMix64::new(self.seed ^ step.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ ((way as u64) << 56));
-        let cut = self.cuts.iter().any(|(from, to)| (*from..*to).contains(&step));
-        !cut && random.unit() >= self.loss
-    }
-
-    /// Sends `state` and gives `remote` what is back in time for it; `clock`: where its gait clock stands.
-    pub fn exchange(&mut self, state: &RobotState, clock: Option<f64>, remote: &mut Remote) {
-        let step = state.header.step;
-        self.message.push(state, clock);
-        if self.passes(Way::Out, step) {
-            answer(&mut self.policy, &self.message, &mut self.results);
-            if self.passes(Way::Back, step + self.delay_ticks) {
-                let arrival = step + 2 * self.delay_ticks;
-                self.under_way.extend(self.results.drain(..).map(|frame| (arrival, frame)));
-            }
-        }
-        while self.under_way.front().is_some_and(|(at, _)| *at <= step + self.wait_ticks) {
-            let Some((arrival, frame)) = self.under_way.pop_front() else { break };
-            // What is refused is counted where it is refused.
-            remote.hear(&frame, arrival).ok();
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // a failing set-up is a failing test
@@ -231,7 +139,7 @@ mod tests {
     }
 
     fn bytes(steps: std::ops::Range<u64>, joints: usize) -> Vec<u8> {
-        let mut message = StatesMessage::default();
+        let mut message = StatesMessage::new(7);
         for step in steps {
             message.push(&state(step, joints), (step % 2 == 0).then_some(step as f64));
         }
@@ -241,7 +149,9 @@ mod tests {
     }
 
     fn steps(bytes: &[u8]) -> Vec<(u64, Option<f64>)> {
-        StatesMessage::decode(bytes).unwrap().iter().map(|(s, clock)| (s.header.step, clock)).collect()
+        let message = StatesMessage::decode(bytes).unwrap();
+        assert_eq!(message.latency_ticks(), 7);
+        message.iter().map(|(s, clock)| (s.header.step, clock)).collect()
     }
 
     #[test]
@@ -255,7 +165,9 @@ mod tests {
     #[test]
     fn damage_is_said_where_it_is() {
         let whole = bytes(0..2, 12);
-        let one = whole.len() / 2;
+        let one = HEAD + (whole.len() - HEAD) / 2;
+        let cut = |expected| StatesMessageError::Cut { at: 0, expected };
+        assert_eq!(StatesMessage::decode(&whole[..HEAD - 1]).unwrap_err(), cut(HEAD));
         assert_eq!(
             StatesMessage::decode(&whole[..one + 3]).unwrap_err(),
             StatesMessageError::Cut { at: one, expected: 8 }
@@ -264,7 +176,7 @@ mod tests {
         flipped[one + 80] ^= 1;
         let said = StatesMessage::decode(&flipped).unwrap_err();
         assert!(matches!(said, StatesMessageError::State { at, .. } if at == one), "{said}");
-        let many = [whole.clone(), whole.clone(), whole].concat();
+        let many = [whole.as_slice(), &whole[HEAD..], &whole[HEAD..]].concat();
         assert_eq!(StatesMessage::decode(&many).unwrap_err(), StatesMessageError::TooMany);
     }
 
@@ -279,8 +191,9 @@ mod tests {
             let whole = bytes(0..4, 12);
             let cut = cut.min(whole.len());
             if let Ok(message) = StatesMessage::decode(&whole[..cut]) {
-                prop_assert!(cut.is_multiple_of(whole.len() / 4));
-                prop_assert_eq!(message.iter().count(), cut / (whole.len() / 4));
+                let one = (whole.len() - HEAD) / 4;
+                prop_assert!((cut - HEAD).is_multiple_of(one));
+                prop_assert_eq!(message.iter().count(), (cut - HEAD) / one);
             }
         }
     }

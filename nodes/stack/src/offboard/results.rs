@@ -1,8 +1,9 @@
 //! Results of another machine on their way back: frames one behind the other, in as many messages as they need.
+use sinew_policy::Remote;
 use sinew_policy::remote::MAX_AHEAD;
 use sinew_wire::{DecodeError, MAX_FRAME, PolicyCommand};
 
-use crate::offboard::MAX_OFFBOARD_MESSAGE;
+use super::MAX_OFFBOARD_MESSAGE;
 
 /// Length before each frame in a message.
 const ITEM_HEAD: usize = 2;
@@ -62,6 +63,24 @@ pub fn decode_results(bytes: &[u8], results: &mut Vec<PolicyCommand>) -> Result<
         results.clear();
     }
     read
+}
+
+/// Gives `remote` the results in a message that arrived when control was at `step`; they stay in `results`. What is
+/// refused of them is counted where it is refused.
+///
+/// # Errors
+/// Bytes that are no message; nothing of them is heard.
+pub fn hear_results(
+    bytes: &[u8],
+    results: &mut Vec<PolicyCommand>,
+    remote: &mut Remote,
+    step: u64,
+) -> Result<(), ResultsMessageError> {
+    decode_results(bytes, results)?;
+    for frame in results.iter() {
+        remote.hear(frame, step).ok();
+    }
+    Ok(())
 }
 
 fn read(bytes: &[u8], results: &mut Vec<PolicyCommand>) -> Result<(), ResultsMessageError> {
