@@ -40,7 +40,10 @@ pub fn run(args: &cli::Policy, endpoint: &str) -> Result<ExitCode> {
         match there.hear(bytes) {
             Ok(true) => {}
             Ok(false) => continue,
-            Err(Unheard::Message(_)) => {
+            Err(Unheard::Message(error)) => {
+                if malformed == 0 {
+                    eprintln!("states of robot {}: {error}; more of these are counted only", args.robot);
+                }
                 malformed += 1;
                 continue;
             }

@@ -9,8 +9,10 @@ use super::MAX_OFFBOARD_MESSAGE;
 /// States in one message to the other machine: its own and those before it.
 pub const STATES_PER_MESSAGE: usize = 4;
 
-/// Latency before the states in a message.
-const HEAD: usize = 4;
+/// What a message of states begins with; another layout takes another number.
+const FORMAT: [u8; 4] = *b"sos2";
+/// Format and latency before the states in a message.
+const HEAD: usize = 8;
 /// Clock and length before each state in a message.
 const ITEM_HEAD: usize = 10;
 
@@ -25,6 +27,14 @@ pub struct StatesMessage {
 /// Why bytes are no message of states.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StatesMessageError {
+    /// Of another program, or of another version of this one.
+    #[error(
+        "begins with {found:02x?}, expected {FORMAT:02x?}; run the same version of sinew on both machines"
+    )]
+    Format {
+        /// First bytes.
+        found: [u8; 4],
+    },
     /// Cut in the middle.
     #[error("byte {at}: cut; expected {expected} more bytes")]
     Cut {
@@ -72,7 +82,7 @@ impl StatesMessage {
         self.states.iter().map(|(state, clock)| (state, *clock))
     }
 
-    /// As bytes: the latency (ticks), then per state the clock (rad, NaN: none), its length, the frame. Older states that
+    /// As bytes: the format, the latency (ticks), then per state the clock (rad, NaN: none), its length, the frame. Older states that
     /// do not fit are left out.
     pub fn encode(&self, out: &mut Vec<u8>) {
         out.clear();
@@ -86,6 +96,7 @@ impl StatesMessage {
             }
             first -= 1;
         }
+        out.extend_from_slice(&FORMAT);
         out.extend_from_slice(&self.latency_ticks.to_le_bytes());
         let mut buffer = [0; MAX_FRAME];
         for (state, clock) in self.states.iter().skip(first) {
@@ -102,9 +113,13 @@ impl StatesMessage {
     /// # Errors
     /// The first thing that does not fit.
     pub fn decode(bytes: &[u8]) -> Result<Self, StatesMessageError> {
-        let (head, rest) =
-            bytes.split_first_chunk::<HEAD>().ok_or(StatesMessageError::Cut { at: 0, expected: HEAD })?;
-        let mut message = Self::new(u32::from_le_bytes(*head));
+        let short = StatesMessageError::Cut { at: 0, expected: HEAD };
+        let (format, rest) = bytes.split_first_chunk::<4>().ok_or(short.clone())?;
+        if *format != FORMAT {
+            return Err(StatesMessageError::Format { found: *format });
+        }
+        let (latency_ticks, rest) = rest.split_first_chunk::<4>().ok_or(short)?;
+        let mut message = Self::new(u32::from_le_bytes(*latency_ticks));
         let (mut rest, mut at) = (rest, HEAD);
         while !rest.is_empty() {
             let cut = |expected: usize| StatesMessageError::Cut { at, expected };
@@ -172,6 +187,9 @@ mod tests {
             StatesMessage::decode(&whole[..one + 3]).unwrap_err(),
             StatesMessageError::Cut { at: one, expected: 8 }
         );
+        // As a version that began with the clock of the first state sent it.
+        let old = StatesMessage::decode(&whole[HEAD..]).unwrap_err();
+        assert!(old.to_string().contains("same version of sinew on both machines"), "{old}");
         let mut flipped = whole.clone();
         flipped[one + 80] ^= 1;
         let said = StatesMessage::decode(&flipped).unwrap_err();
@@ -184,6 +202,7 @@ mod tests {
         #[test]
         fn the_decoder_is_total(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
             StatesMessage::decode(&bytes).ok();
+            StatesMessage::decode(&[&FORMAT[..], &bytes].concat()).ok();
         }
 
         #[test]
