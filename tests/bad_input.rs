@@ -56,6 +56,7 @@ fn what_is_chosen_over_a_scenario_file() {
     refused(&["scenario", walk, "--robot", "snake"], &["short_walk.yaml", "robots.snake", "quad"]);
     refused(&["scenario", walk, "--engine", "bullet"], &["bullet", "rapier", "mujoco"]);
     refused(&["scenario", walk, "--latency-ticks", "1000"], &["latency_ticks", "0 to 100", "1000"]);
+    refused(&["scenario", walk, "--seeds", "0"], &["--seeds", "0 is not in 1.."]);
     refused(&["scenario", walk, "--solver-iterations", "0"], &["solver_iterations", "1 to 64"]);
     // Truth is at hand in one thread alone.
     let dir = tempfile::tempdir().unwrap();
@@ -183,4 +184,35 @@ fn robot_model_and_policy() {
     );
     refused(&["model", "check", path, "--robot", "quda"], &["quda", "found biped, quad"]);
     refused(&["model", "import", "."], &["--robot NAME or --description FOLDER"]);
+    refused(&["model", "import", "nowhere", "--robot", "quad"], &["nowhere: no such folder"]);
+    refused(&["model", "check", "nowhere.model.toml"], &["nowhere.model.toml: no such file"]);
+    // A pipe that nobody writes to is not waited for.
+    let folder = Path::new(path).parent().unwrap();
+    std::fs::remove_file(folder.join("quad_walk.onnx")).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(folder.join("quad_walk.onnx")).status().unwrap();
+    assert!(made.success());
+    refused(&["model", "check", path, "--robot", "quad"], &["quad_walk.onnx", "no regular file"]);
+}
+
+/// Whoever scripts a command reads one object, also where it went wrong; a reader that left is no fault, a full device is.
+#[test]
+fn what_is_said_on_standard_output() {
+    let output = run(&["model", "check", "nowhere.model.toml", "--json"]);
+    assert!(!output.status.success());
+    let said: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(said["passed"], false);
+    assert!(said["error"].as_str().unwrap().contains("no such file"), "{said}");
+
+    let check = |out: std::process::Stdio| {
+        let model = quad().join("models/quad_walk.model.toml");
+        let output = sinew().args(["model", "check"]).arg(model).stdout(out).output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let (code, said) = check(full.into());
+    assert!(code == Some(1) && said.contains("standard output: No space left"), "{code:?}: {said}");
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let (code, said) = check(writer.into());
+    assert!(code == Some(0) && !said.contains("panicked"), "{code:?}: {said}");
 }

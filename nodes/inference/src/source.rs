@@ -3,6 +3,7 @@
 //! The rooms above take a `Source`, so a manifest can only name files beside itself and a test can hand over
 //! altered bytes without touching a disk.
 
+use std::io::Read as _;
 use std::path::{Component, Path, PathBuf};
 
 /// Largest file a model may consist of; larger ones are refused before they are read.
@@ -26,6 +27,12 @@ pub enum SourceError {
         path: String,
         /// What the operating system said.
         reason: String,
+    },
+    /// A folder, a pipe or a device.
+    #[error("`{path}` is no regular file; expected a file that was copied along with its manifest")]
+    NoFile {
+        /// Full path.
+        path: String,
     },
     /// Larger than [`MAX_FILE_BYTES`].
     #[error(
@@ -87,11 +94,19 @@ impl Source for Directory {
         let shown = path.display().to_string();
         let unreadable =
             |e: std::io::Error| SourceError::Unreadable { path: shown.clone(), reason: e.to_string() };
-        let bytes = std::fs::metadata(&path).map_err(unreadable)?.len();
-        if bytes > MAX_FILE_BYTES {
-            return Err(SourceError::TooLarge { path: shown, bytes });
+        // Before it is opened: a pipe that nobody writes to would be waited for.
+        let about = std::fs::metadata(&path).map_err(unreadable)?;
+        if !about.is_file() {
+            return Err(SourceError::NoFile { path: shown });
         }
-        std::fs::read(&path).map_err(unreadable)
+        // A file that grows, or whose size is not what it says, is read no further than the limit either.
+        let file = std::fs::File::open(&path).map_err(unreadable)?;
+        let mut bytes = Vec::with_capacity(about.len().min(MAX_FILE_BYTES) as usize);
+        let read = file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)? as u64;
+        if read > MAX_FILE_BYTES {
+            return Err(SourceError::TooLarge { path: shown, bytes: about.len().max(read) });
+        }
+        Ok(bytes)
     }
 
     fn describe(&self, name: &str) -> String {
@@ -114,5 +129,18 @@ mod tests {
             assert!(matches!(source.read(name), Err(SourceError::Outside { .. })), "{name}");
         }
         assert!(source.read("missing.onnx").unwrap_err().to_string().contains("missing.onnx"));
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_refused_and_not_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let made = std::process::Command::new("mkfifo").arg(dir.path().join("pipe.onnx")).status().unwrap();
+        assert!(made.success());
+        std::os::unix::fs::symlink("/dev/zero", dir.path().join("zero.onnx")).unwrap();
+        std::fs::create_dir(dir.path().join("folder.onnx")).unwrap();
+        let source = Directory::new(dir.path());
+        for name in ["pipe.onnx", "zero.onnx", "folder.onnx"] {
+            assert!(matches!(source.read(name), Err(SourceError::NoFile { .. })), "{name}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-"""Checkpoints: weights of policy and critic, exploration, and the observation they were made for (.npz)."""
+"""Checkpoints: weights of policy and critic, exploration, and the robot and observation they were made for (.npz)."""
 
 import json
 import os
@@ -7,14 +7,14 @@ import zipfile
 import numpy as np
 
 
-def save(path, parameters, layout, notes):
+def save(path, parameters, recipe, layout, steps):
     """`parameters` is {"pi": layers, "v": layers, "log_std": vector}."""
     arrays = {"log_std": np.asarray(parameters["log_std"], np.float32)}
     for net in ("pi", "v"):
         for index, (weight, bias) in enumerate(parameters[net]):
             arrays[f"{net}{index}_weight"] = np.asarray(weight, np.float32)
             arrays[f"{net}{index}_bias"] = np.asarray(bias, np.float32)
-    about = json.dumps({"terms": layout.widths(), **notes})
+    about = json.dumps({**made_for(recipe, layout), "steps": steps})
     # Whole or not at all: a reader may come while the run goes on.
     partial = f"{path}.partial"
     with open(partial, "wb") as file:
@@ -39,9 +39,20 @@ def load(path):
     return parameters, about
 
 
-def fit(parameters, about, layout):
+def made_for(recipe, layout):
+    """What weights belong to, as it stands in a checkpoint."""
+    return {"robot": recipe.robot.name, "joints": list(recipe.robot.joints), "terms": layout.widths()}
+
+
+def fit(parameters, about, recipe, layout):
     """The policy's first layer for another observation: rows of shared terms kept, those of new terms zero."""
-    widths = layout.widths()
+    own = made_for(recipe, layout)
+    if about.get("joints") != own["joints"]:
+        raise ValueError(
+            f"checkpoint: moves {about.get('joints', 'joints it does not name')}, {own['robot']} has {own['joints']}; "
+            "start from a checkpoint of the same joints"
+        )
+    widths = own["terms"]
     if about["terms"] == widths:
         return parameters
     weight, bias = parameters["pi"][0]

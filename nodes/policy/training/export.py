@@ -40,8 +40,10 @@ def export(recipe, source, folder):
     """Writes the three files into `folder`; returns what was measured."""
     layout, prior = Layout(recipe), prior_of(recipe)
     parameters, about = checkpoint.load(source)
-    if about["terms"] != layout.widths():
-        raise ExportError(f"{source}: made for the observation {about['terms']}, the recipe says {layout.widths()}")
+    for key, expected in checkpoint.made_for(recipe, layout).items():
+        if about.get(key) != expected:
+            found = about.get(key, "nothing")
+            raise ExportError(f"{source}: made for {key} {found}, the recipe says {expected}; name the one it is for")
     actuators = _actuators(recipe.model_path)
     model = graph.build(recipe, layout, prior, parameters["pi"])
     data = model.SerializeToString()

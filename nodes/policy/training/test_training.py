@@ -1,9 +1,11 @@
 """Tests of the recipe: `python -m unittest training.test_training`, from nodes/policy. No training, under a minute."""
 
+import dataclasses
 import hashlib
 import pathlib
 import tempfile
 import unittest
+from unittest import mock
 
 import numpy as np
 
@@ -156,7 +158,7 @@ class Export(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             path = pathlib.Path(folder) / "checkpoint.npz"
             layout = Layout(loaded)
-            checkpoint.save(path, {"pi": _layers(layout, 12), "v": [], "log_std": np.zeros(12)}, layout, {})
+            checkpoint.save(path, {"pi": _layers(layout, 12), "v": [], "log_std": np.zeros(12)}, loaded, layout, 0)
             golden.NAMES["quad"] = names
             try:
                 with self.assertRaisesRegex(ExportError, "actuator order"):
@@ -164,24 +166,43 @@ class Export(unittest.TestCase):
             finally:
                 golden.NAMES["quad"] = kept
 
+    def test_weights_of_another_robot_are_refused(self):
+        from .export import ExportError, export
+
+        quad, biped = recipe.load("quad"), recipe.load("biped")
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "checkpoint.npz"
+            layout = Layout(biped)  # the same terms and widths as the quadruped's
+            checkpoint.save(path, {"pi": _layers(layout, 12), "v": [], "log_std": np.zeros(12)}, biped, layout, 0)
+            with self.assertRaisesRegex(ExportError, "made for robot biped, the recipe says quad"):
+                export(quad, path, pathlib.Path(folder) / "out")
+            self.assertFalse((pathlib.Path(folder) / "out").exists())
+            parameters, about = checkpoint.load(path)
+            with self.assertRaisesRegex(ValueError, "L_hip_yaw.*same joints"):
+                checkpoint.fit(parameters, about, quad, Layout(quad))
+
     def test_the_second_run_differs_by_what_the_recipe_says_and_no_more(self):
         first, second = recipe.load("quad"), recipe.load_finish("quad")
         self.assertNotEqual(first.ppo, second.ppo)
         back = {key: repr(getattr(getattr(first, key.split(".")[0]), key.split(".")[1])) for key in first.finish.change}
         self.assertEqual(recipe.load_finish("quad", back), first)
-        with self.assertRaisesRegex(recipe.RecipeError, "no .finish."):
-            recipe.load_finish("biped")
+        without = dataclasses.replace(first, finish=None)
+        with mock.patch.object(recipe, "load", lambda *_: without), self.assertRaisesRegex(
+            recipe.RecipeError, "no .finish."
+        ):
+            recipe.load_finish("quad")
 
     def test_a_policy_with_another_observation_starts_with_zero_weights_for_the_new_terms(self):
-        old, new = (Layout(recipe.load(name)) for name in ("quad", "quad_velocity"))
+        quad, quad_velocity = recipe.load("quad"), recipe.load("quad_velocity")
+        old, new = Layout(quad), Layout(quad_velocity)
         parameters = {"pi": _layers(old, 12), "v": [], "log_std": np.zeros(12)}
-        fitted = checkpoint.fit(parameters, {"terms": old.widths()}, new)
+        fitted = checkpoint.fit(parameters, checkpoint.made_for(quad, old), quad_velocity, new)
         seen = np.random.default_rng(3).normal(size=(5, old.size)).astype(np.float32)
         at = new.slices["state/body/linear_velocity"]
         wider = np.insert(seen, [at.start] * 3, 9.0, axis=1)
         np.testing.assert_allclose(wider @ fitted["pi"][0][0], seen @ parameters["pi"][0][0], atol=1e-5)
         with self.assertRaisesRegex(ValueError, "does not fit"):
-            checkpoint.fit(fitted, {"terms": new.widths()}, old)
+            checkpoint.fit(fitted, checkpoint.made_for(quad_velocity, new), quad, old)
 
 
 class Training(unittest.TestCase):

@@ -38,7 +38,7 @@ def train(recipe, folder, seconds=None, iterations=None, start=None, threads=1, 
     loaded = None
     if start:
         found, about = checkpoint.load(start)
-        loaded = checkpoint.fit(found, about, environment.layout)
+        loaded = checkpoint.fit(found, about, recipe, environment.layout)
     learner = Learner(recipe, parameters(recipe, observation.shape[1], privileged.shape[1], loaded), ppo.mirror)
     rng = np.random.default_rng(ppo.seed + 1)
     began, cpu_began, steps, iteration, row = time.time(), time.process_time(), 0, 0, {}
@@ -66,8 +66,8 @@ def train(recipe, folder, seconds=None, iterations=None, start=None, threads=1, 
             if iteration % report_every == 0:
                 file.flush()
                 say(" ".join(f"{key} {value}" for key, value in row.items()))
-                checkpoint.save(folder / "checkpoint.npz", learner.params, environment.layout, {"steps": steps})
-    checkpoint.save(folder / "checkpoint.npz", learner.params, environment.layout, {"steps": steps})
+                checkpoint.save(folder / "checkpoint.npz", learner.params, recipe, environment.layout, steps)
+    checkpoint.save(folder / "checkpoint.npz", learner.params, recipe, environment.layout, steps)
     return row
 
 

@@ -165,7 +165,7 @@ pub struct Scenario {
     /// A scenario file, or a folder of them.
     pub path: PathBuf,
     /// Runs every file with seeds 1 to N instead of its own.
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     pub seeds: Option<u64>,
     /// One seed instead of the file's own.
     #[arg(long, conflicts_with = "seeds")]

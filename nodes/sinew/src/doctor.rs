@@ -1,4 +1,5 @@
 //! `sinew doctor`: what of this machine works, and what to do about the rest.
+use crate::output::out;
 use anyhow::Result;
 use sinew_inference::{Directory, Model};
 use sinew_inference_ort::doctor::{Facts, Trial, examine};
@@ -25,9 +26,9 @@ pub fn run(args: &cli::Doctor) -> Result<ExitCode> {
         .and_then(|runtime| trial.run(&runtime, &engines::prepared_dir()));
     let report = examine(&facts, &trial.config, outcome);
     if *json {
-        println!("{}", serde_json::to_string(&report)?);
+        out!("{}", serde_json::to_string(&report)?);
     } else {
-        println!("{report}");
+        out!("{report}");
     }
     Ok(if report.works { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

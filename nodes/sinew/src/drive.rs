@@ -1,4 +1,5 @@
 //! `sinew drive`: takes the lease and walks the robot, by keys or unattended.
+use crate::output::out;
 use anyhow::{Context, Result, bail};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use serde_json::json;
@@ -64,7 +65,7 @@ fn follow(client: &mut Client, args: &cli::Drive) -> Result<()> {
         )
     });
     if args.json {
-        println!(
+        out!(
             "{}",
             json!({
                 "dx_m": moved.map(|m| m.0),
@@ -76,7 +77,7 @@ fn follow(client: &mut Client, args: &cli::Drive) -> Result<()> {
             })
         );
     } else if let Some((dx, dy, dyaw)) = moved {
-        println!("walked {walked_s:.1} s: {dx:+.2} m ahead, {dy:+.2} m to the left, turned {dyaw:+.2} rad");
+        out!("walked {walked_s:.1} s: {dx:+.2} m ahead, {dy:+.2} m to the left, turned {dyaw:+.2} rad");
     }
     Ok(())
 }
@@ -88,7 +89,7 @@ fn by_keys(client: &mut Client) -> Result<()> {
         bail!("drive: no terminal for the keys; give a velocity, as in `sinew drive --vx 0.5 --for 10s`");
     }
     let raw = RawTerminal::enter()?;
-    println!("W/S forward  A/D sideways  Q/E turn  space stop  X emergency stop  R reset  Esc release\r");
+    out!("W/S forward  A/D sideways  Q/E turn  space stop  X emergency stop  R reset  Esc release\r");
     let (keys, pressed) = mpsc::channel();
     std::thread::Builder::new().name("keys".into()).spawn(move || {
         for byte in std::io::stdin().lock().bytes().map_while(Result::ok) {

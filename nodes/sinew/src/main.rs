@@ -13,6 +13,7 @@ mod model_build;
 mod model_conformance;
 mod model_explain;
 mod model_import;
+mod output;
 mod physics_engines;
 mod policy;
 mod progress;
@@ -44,10 +45,13 @@ fn main() -> std::process::ExitCode {
         cli::Command::Doctor(args) => doctor::run(&args),
     };
     match result {
-        Ok(code) => code,
+        Ok(code) => output::verdict(code),
         Err(error) => {
             eprintln!("sinew: {error:#}");
-            std::process::ExitCode::FAILURE
+            if std::env::args_os().any(|argument| argument == "--json") {
+                output::out!("{}", serde_json::json!({ "passed": false, "error": format!("{error:#}") }));
+            }
+            output::verdict(std::process::ExitCode::FAILURE)
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `sinew model`: does a policy fit the robot, and what does each of its numbers mean?
-use anyhow::{Context, Result};
+use crate::output::out;
+use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use sinew_inference::Directory;
 use sinew_inference::manifest::EngineKind;
@@ -74,6 +75,7 @@ impl RobotSite {
 }
 
 fn check_model(file: &Path, robot: Option<&Path>, json: bool) -> Result<ExitCode> {
+    ensure!(file.is_file(), "{}: no such file; expected a *.model.toml", file.display());
     let (source, name) = Directory::of_file(file)?;
     let robot = RobotSite::load(robot, file)?;
     let site = robot.site();
@@ -103,7 +105,7 @@ fn check_model(file: &Path, robot: Option<&Path>, json: bool) -> Result<ExitCode
         report.checks.push(Check { name: "placement, onnxruntime".into(), outcome: Outcome::Passed(text) });
     }
     if json {
-        println!(
+        out!(
             "{}",
             json!({
                 "file": file,
@@ -113,7 +115,7 @@ fn check_model(file: &Path, robot: Option<&Path>, json: bool) -> Result<ExitCode
             })
         );
     } else {
-        println!("{report}");
+        out!("{report}");
     }
     Ok(if report.passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -1,4 +1,5 @@
 //! `sinew model build`: TensorRT's engine of a model, once, aloud, before any robot waits for it.
+use crate::output::out;
 use anyhow::{Context, Result};
 use serde_json::json;
 use sinew_inference::{Directory, Model};
@@ -34,11 +35,11 @@ pub fn run(file: &Path, rebuild: bool, json: bool) -> Result<ExitCode> {
     let mut progress = |words: &str| eprintln!("sinew: {}: {words}", model.manifest.name);
     let built = EngineCache::new(&folder).build(&key, &mut builder, rebuild, &mut progress)?;
     if json {
-        println!("{}", json!({ "file": file, "key": key, "built": built }));
+        out!("{}", json!({ "file": file, "key": key, "built": built }));
     } else {
         let (what, megabytes) =
             (if built.built { "built" } else { "already there" }, built.bytes as f64 / 1e6);
-        println!("{}: {what}, {megabytes:.1} MB, {:.1} s to build", built.entry.display(), built.build_s);
+        out!("{}: {what}, {megabytes:.1} MB, {:.1} s to build", built.entry.display(), built.build_s);
     }
     Ok(ExitCode::SUCCESS)
 }

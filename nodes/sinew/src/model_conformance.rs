@@ -1,4 +1,5 @@
 //! `sinew model conformance`: do the engines of this program keep their promises on this machine?
+use crate::output::out;
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value, json};
 use sinew_inference::conformance::{BAR, Builder, Case, Report, run as run_case};
@@ -41,7 +42,7 @@ pub fn run(engine: ConformanceEngine, as_json: bool) -> Result<ExitCode> {
     }
     let passed = verdicts.iter().all(Verdict::passed);
     if as_json {
-        println!("{}", to_json(&verdicts, passed));
+        out!("{}", to_json(&verdicts, passed));
     } else {
         print_all(&cases, &verdicts);
     }
@@ -111,14 +112,14 @@ fn to_json(verdicts: &[Verdict], passed: bool) -> Value {
 
 fn print_all(cases: &[Case], verdicts: &[Verdict]) {
     for verdict in verdicts {
-        println!("{}", verdict.shown);
+        out!("{}", verdict.shown);
         for (case, report) in cases.iter().zip(&verdict.reports) {
             let mark = if report.passed() { "ok  " } else { "FAIL" };
-            println!("  {mark} {:18} {:8.1e}  {}", case.name, report.max_abs_error, case.shows);
+            out!("  {mark} {:18} {:8.1e}  {}", case.name, report.max_abs_error, case.shows);
             for violation in &report.violations {
-                println!("       {violation}");
+                out!("       {violation}");
             }
         }
     }
-    println!("largest differences from known outputs; at most {BAR:e} is allowed");
+    out!("largest differences from known outputs; at most {BAR:e} is allowed");
 }

@@ -1,4 +1,5 @@
 //! `sinew status`: a running robot on one page, or as one JSON object.
+use crate::output::out;
 use anyhow::Result;
 use serde_json::{Value, json};
 use sinew_wire::{NO_POLICY, PolicyCommandBody, PolicyFlags, Source};
@@ -38,7 +39,7 @@ pub fn run(args: &cli::Status) -> Result<ExitCode> {
     }
     let status = describe(&client, &args.robot);
     if args.json {
-        println!("{status}");
+        out!("{status}");
     } else {
         print(&status);
     }
@@ -109,7 +110,7 @@ fn source_name(source: u16) -> &'static str {
 fn print(status: &Value) {
     if let Value::Object(fields) = status {
         for (name, value) in fields {
-            println!("{name:18} {value}");
+            out!("{name:18} {value}");
         }
     }
 }
@@ -171,5 +172,5 @@ pub fn draw(lines: &[String; 3]) -> std::io::Result<()> {
 
 /// Leaves what was drawn standing and goes below it.
 pub fn below() {
-    println!("\n\n\r");
+    out!("\n\n\r");
 }

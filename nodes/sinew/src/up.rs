@@ -1,4 +1,5 @@
 //! `sinew up`: the robot of a launch file, from nothing to standing, and back to lying when asked to end.
+use crate::output::out;
 use anyhow::{Context, Result, bail};
 use serde_json::json;
 use sinew_ros::{ROS_PORT, RouterHandle, ensure_router};
@@ -58,7 +59,7 @@ pub fn run(args: &cli::Up) -> Result<ExitCode> {
     let host = Host::new().with_package("sinew", &folder);
     if args.show_args {
         for arg in declared_args(&file, &host)? {
-            println!(
+            out!(
                 "{:12} {}  [default: {}]",
                 arg.name,
                 arg.description.unwrap_or_default(),
@@ -174,7 +175,7 @@ impl<'a> Up<'a> {
             match event {
                 Event::Line { name, text, .. } => {
                     if !self.args.json {
-                        println!("\r\x1b[J[{name}] {text}");
+                        out!("\r\x1b[J[{name}] {text}");
                     } else {
                         eprintln!("[{name}] {text}");
                     }
@@ -186,7 +187,7 @@ impl<'a> Up<'a> {
                     {
                         self.failed = Some(format!("{name} ended ({status:?}): {last}"));
                     } else if !self.args.json {
-                        println!("\r\x1b[J[{name}] ended ({status:?}): {last}");
+                        out!("\r\x1b[J[{name}] ended ({status:?}): {last}");
                     }
                     self.mask(0, participant(&name));
                 }
@@ -246,7 +247,7 @@ impl<'a> Up<'a> {
         };
         let clean = report.killed.is_empty() && report.stuck.is_empty();
         if self.args.json {
-            println!(
+            out!(
                 "{}",
                 json!({
                     "robot": self.robot,

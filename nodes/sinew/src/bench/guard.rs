@@ -1,5 +1,6 @@
 //! Commands of every kind through control's guard, the wire, the bridge and the codec to emulated drives; what arrived is
 //! judged by a checker that shares no line with them.
+use crate::output::out;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 use sinew_bridge::{Bridge, BridgeConfig, FrameList, ReceivedList};
@@ -90,10 +91,10 @@ pub fn run(n: u64, seed: u64, as_json: bool) -> Result<ExitCode> {
     std::fs::remove_dir_all(&folder).ok();
     let (report, held) = result?;
     if as_json {
-        println!("{report}");
+        out!("{report}");
     } else if let Value::Object(fields) = &report {
         for (name, value) in fields {
-            println!("{name:20} {value}");
+            out!("{name:20} {value}");
         }
     }
     Ok(if held { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -3,6 +3,7 @@
 //! Each tick evicts the caches, sleeps until its time and runs one subject; the subjects take turns, so they meet
 //! the same machine. A subject is an engine (values in, run, values out), the library's plain C interface, or the
 //! whole step of the policy node over an engine.
+use crate::output::out;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Map, Value, json};
 use sinew_inference::{Engine, EngineIo, Kernels, Model, NativeEngine};
@@ -53,7 +54,7 @@ pub fn run(seconds: u64, as_json: bool) -> Result<ExitCode> {
     }
     let result = report(&networks, turns, &runtime, &evictor);
     if as_json {
-        println!("{result}");
+        out!("{result}");
     } else {
         print_all(&result);
     }
@@ -343,28 +344,29 @@ fn report(networks: &[Network], turns: u64, runtime: &Runtime, evictor: &Evictor
 fn print_all(result: &Value) {
     for (key, _) in NETWORKS {
         let figures = &result[key];
-        println!("{key}: {} parameters", figures["parameters"]);
-        println!("{:>18} {:>9} {:>9} {:>9}   us", "", "p50", "p99", "max");
+        out!("{key}: {} parameters", figures["parameters"]);
+        out!("{:>18} {:>9} {:>9} {:>9}   us", "", "p50", "p99", "max");
         for name in SUBJECTS {
             let value = |k: &str| figures[name][k].as_f64().unwrap_or(f64::NAN);
-            println!("{name:>18} {:9.1} {:9.1} {:9.1}", value("p50_us"), value("p99_us"), value("max_us"));
+            out!("{name:>18} {:9.1} {:9.1} {:9.1}", value("p50_us"), value("p99_us"), value("max_us"));
         }
         let ratio = |k: &str| figures[k].as_f64().unwrap_or(f64::NAN);
-        println!(
+        out!(
             "  native / onnxruntime {:.3}; node over onnxruntime / raw {:.3}",
             ratio("native_to_onnxruntime"),
             ratio("node_to_raw")
         );
     }
-    println!(
+    out!(
         "{} steps each at {RATE_HZ} Hz, {} MiB walked through before each; {}, {}",
         result["steps_each"],
         result["evicted_bytes"].as_u64().unwrap_or(0) >> 20,
         result["kernels"].as_str().unwrap_or(""),
         result["library"].as_str().unwrap_or("")
     );
-    println!(
+    out!(
         "allocations of the native engine and its node: {}; passed: {}",
-        result["allocations"], result["passed"]
+        result["allocations"],
+        result["passed"]
     );
 }

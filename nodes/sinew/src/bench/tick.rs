@@ -1,4 +1,5 @@
 //! What each core costs per bus cycle of a walking robot, in time, allocations and page faults.
+use crate::output::out;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use sinew_rt::account::Usage;
@@ -40,10 +41,10 @@ pub fn run(seconds: u64, as_json: bool) -> Result<ExitCode> {
     );
     report.insert("ticks".into(), json!(steps - warm));
     if as_json {
-        println!("{}", Value::Object(report));
+        out!("{}", Value::Object(report));
     } else {
         for (name, value) in &report {
-            println!("{name:22} {value}");
+            out!("{name:22} {value}");
         }
     }
     Ok(if on_robot.allocations == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })

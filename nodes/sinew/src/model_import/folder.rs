@@ -35,7 +35,7 @@ pub fn list(folder: &Path) -> Result<Listed> {
     Ok(Listed { root: folder.to_owned(), files })
 }
 
-/// Names of all files below `folder`, sorted; hidden ones are left out.
+/// Names of all files below `folder`, sorted; hidden ones, pipes and devices are left out.
 ///
 /// # Errors
 /// When it cannot be read.
@@ -60,7 +60,7 @@ fn walk(folder: &Path, prefix: &str, depth: usize, found: &mut Vec<String>) -> R
             if depth < DEEPEST {
                 walk(&path, &format!("{prefix}{name}/"), depth + 1, found)?;
             }
-        } else {
+        } else if path.is_file() || !path.exists() {
             found.push(format!("{prefix}{name}"));
         }
         if found.len() > MOST_FILES {

@@ -10,7 +10,8 @@ mod args;
 mod folder;
 mod golden;
 
-use anyhow::{Context, Result, bail};
+use crate::output::out;
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::json;
 use sinew_inference::import::{
     self, Assumed, Draft, Folder, ImportError, Kind, Missing, Overrides, Plan, RobotFacts, Written,
@@ -26,6 +27,7 @@ use golden::Golden;
 /// # Errors
 /// What the source says wrong, with file and line. What it does not say is a verdict (exit code 1), not an error.
 pub fn run(args: &ModelImport) -> Result<ExitCode> {
+    ensure!(args.folder.is_dir(), "{}: no such folder; name the folder of one policy", args.folder.display());
     let robot_folder =
         args.robot.folder()?.context("which robot? pass --robot NAME or --description FOLDER")?;
     let robot = Robot::load(&robot_folder)?;
@@ -173,10 +175,10 @@ fn refused(args: &ModelImport, draft: Option<&Draft>, missing: &[Missing]) -> Ex
         let list: Vec<_> =
             missing.iter().map(|m| json!({ "what": m.what, "why": m.why, "supply": m.supply })).collect();
         let assumed = draft.map(assumed_json);
-        println!("{}", json!({ "imported": false, "kind": kind, "missing": list, "assumed": assumed }));
+        out!("{}", json!({ "imported": false, "kind": kind, "missing": list, "assumed": assumed }));
     } else {
-        println!("{}: not imported", args.folder.display());
-        println!("{}", ImportError::Unknown(missing.to_vec()));
+        out!("{}: not imported", args.folder.display());
+        out!("{}", ImportError::Unknown(missing.to_vec()));
         print!("{}", assumed_text(&draft.map(Draft::assumptions).unwrap_or_default()));
     }
     ExitCode::FAILURE
@@ -202,7 +204,7 @@ fn assumed_json(draft: &Draft) -> serde_json::Value {
 fn report(args: &ModelImport, draft: &Draft, manifest: &Path, outcome: &Outcome, installed: &[PathBuf]) {
     if args.json {
         let files: Vec<String> = installed.iter().map(|f| f.display().to_string()).collect();
-        println!(
+        out!(
             "{}",
             json!({
                 "imported": outcome.golden.is_ok(),
@@ -216,13 +218,13 @@ fn report(args: &ModelImport, draft: &Draft, manifest: &Path, outcome: &Outcome,
         );
         return;
     }
-    println!("{} ({}) -> {}", args.folder.display(), draft.kind.name(), manifest.display());
+    out!("{} ({}) -> {}", args.folder.display(), draft.kind.name(), manifest.display());
     print!("{}", assumed_text(&draft.assumptions()));
     match &outcome.golden {
         Ok(report) => print!("{report}"),
         Err(reason) => {
-            println!("no golden vectors: {reason}");
-            println!(
+            out!("no golden vectors: {reason}");
+            out!(
                 "the manifest has no [verify] and does not load; run the same command with --force where python3 has pip"
             );
         }

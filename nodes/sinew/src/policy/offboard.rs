@@ -1,4 +1,5 @@
 //! `sinew policy --connect`: the policy of a robot that is elsewhere, met at a Zenoh router.
+use crate::output::out;
 use anyhow::{Context, Result};
 use sinew_inference::{Directory, Model};
 use sinew_policy::{Policy, PolicyCounters, RunTime};
@@ -76,7 +77,7 @@ pub fn run(args: &cli::Policy, endpoint: &str) -> Result<ExitCode> {
         "longest_run_us": there.deadline().longest_us,
     });
     if args.json {
-        println!("{report}");
+        out!("{report}");
     } else {
         eprintln!("{report}");
     }

@@ -1,4 +1,5 @@
 //! `sinew policy swap`: asks a running policy process for another model, and says how it went.
+use crate::output::out;
 use anyhow::{Context, Result, anyhow, bail};
 use sinew_stack::SwapReport;
 use std::process::ExitCode;
@@ -50,14 +51,17 @@ pub fn run(args: &cli::PolicySwap) -> Result<ExitCode> {
     let report: SwapReport = serde_json::from_slice(&sample.payload().to_bytes()).context("answer")?;
     let done = report.outcome == "done";
     if args.json {
-        println!("{}", serde_json::to_string(&report)?);
+        out!("{}", serde_json::to_string(&report)?);
+    } else if done && report.shadow_runs == 0 {
+        out!("done; nothing was compared, since the old policy was not moving the robot");
     } else if done {
-        println!(
+        out!(
             "done: compared in {} runs, largest difference of a joint target {:.3} rad",
-            report.shadow_runs, report.max_difference_rad
+            report.shadow_runs,
+            report.max_difference_rad
         );
     } else {
-        println!("refused, the old policy goes on: {}", report.reason.unwrap_or_default());
+        out!("refused, the old policy goes on: {}", report.reason.unwrap_or_default());
     }
     Ok(if done { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

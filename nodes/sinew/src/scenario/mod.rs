@@ -5,6 +5,7 @@ mod processes;
 mod report;
 
 use crate::cli::{self, Compose, PhysicsEngine};
+use crate::output::out;
 use anyhow::{Context, Result, bail};
 pub use load::load;
 use nix::time::{ClockId, clock_gettime};
@@ -31,7 +32,7 @@ pub fn run(args: &cli::Scenario) -> Result<ExitCode> {
             let row = one(file, &choice(args, *seed), args)?;
             progress.suspend(|| {
                 if !args.json {
-                    println!("{row}");
+                    out!("{row}");
                 }
             });
             rows.push(row);
@@ -41,7 +42,7 @@ pub fn run(args: &cli::Scenario) -> Result<ExitCode> {
     progress.finish_and_clear();
     let passed = rows.iter().all(|row| row.passed);
     if args.json {
-        println!("{}", report::json(&rows, args.path.is_dir())?);
+        out!("{}", report::json(&rows, args.path.is_dir())?);
     }
     Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

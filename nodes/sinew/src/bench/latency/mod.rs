@@ -5,6 +5,7 @@ mod robot;
 
 pub use ping::echo;
 
+use crate::output::out;
 use anyhow::Result;
 use serde_json::{Value, json};
 use sinew_ports::RunDir;
@@ -59,18 +60,22 @@ pub fn run(seconds: u64, as_json: bool) -> Result<ExitCode> {
         "bus_wait_us": medians(&waits),
     });
     if as_json {
-        println!("{result}");
+        out!("{result}");
     } else {
-        println!(
+        out!(
             "{:>10} {:>9} {:>9} {:>9} {:>9}   us, medians of {ROUNDS} rounds",
-            "", "p50", "p99", "p99.9", "max"
+            "",
+            "p50",
+            "p99",
+            "p99.9",
+            "max"
         );
         for name in ["sinew", "zenoh", "datagram", "bus_wait_us"] {
             let values = KEYS.map(|key| result[name][key].as_f64().unwrap_or(f64::NAN));
             let [p50, p99, p999, max] = values;
-            println!("{name:>10} {p50:9.1} {p99:9.1} {p999:9.1} {max:9.1}");
+            out!("{name:>10} {p50:9.1} {p99:9.1} {p999:9.1} {max:9.1}");
         }
-        println!(
+        out!(
             "sinew / raw zenoh: p50 {:.2}, p99 {:.2}; allocations per tick {allocations}",
             ratio("p50_us"),
             ratio("p99_us")

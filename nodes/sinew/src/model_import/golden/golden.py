@@ -6,8 +6,11 @@ with the importer, so that a wrong order, scale or history on either side is fou
 """
 
 import collections
+import ctypes
 import hashlib
 import json
+import resource
+import signal
 import sys
 
 import numpy as np
@@ -25,6 +28,9 @@ READERS = {
     "onnx-metadata": read_metadata.Metadata,
     "lerobot": read_lerobot.Lerobot,
 }
+
+MOST_BYTES = 6 << 30
+MOST_CPU_S = 300
 
 Case = collections.namedtuple("Case", "name commands spread")
 
@@ -96,7 +102,16 @@ def run_case(policy, rng, case, columns, stand):
     return {"name": case.name, "ticks": ticks}
 
 
+def bounded():
+    """A graph is somebody else's program: it gets some memory and time, and ends with the import that runs it."""
+    resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
+    resource.setrlimit(resource.RLIMIT_CPU, (MOST_CPU_S, MOST_CPU_S))
+    set_parent_death_signal = 1
+    ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
+
+
 def main():
+    bounded()
     request = json.load(sys.stdin)
     policy = READERS[request["kind"]](request)
     if sorted(policy.joints) != sorted(set(policy.joints)):

@@ -1,0 +1,33 @@
+//! What a command says on standard output: a reader that has seen enough is no fault, a full device is one.
+use std::io::{ErrorKind, Write};
+use std::process::ExitCode;
+use std::sync::Mutex;
+
+/// Why standard output took no more, once it did not.
+static FAILED: Mutex<Option<std::io::Error>> = Mutex::new(None);
+
+/// Prints a line; what cannot be written is told by [`verdict`].
+macro_rules! out {
+    ($($text:tt)*) => { $crate::output::line(format_args!($($text)*)) };
+}
+pub(crate) use out;
+
+/// See [`out!`].
+pub fn line(text: std::fmt::Arguments<'_>) {
+    let Ok(mut failed) = FAILED.lock() else { return };
+    if failed.is_none() {
+        let mut stdout = std::io::stdout().lock();
+        *failed = writeln!(stdout, "{text}").and_then(|()| stdout.flush()).err();
+    }
+}
+
+/// `code`, or failure with a word on standard error where a result could not be written.
+pub fn verdict(code: ExitCode) -> ExitCode {
+    match FAILED.lock().ok().and_then(|mut failed| failed.take()) {
+        Some(error) if error.kind() != ErrorKind::BrokenPipe => {
+            eprintln!("sinew: the result could not be written to standard output: {error}");
+            ExitCode::FAILURE
+        }
+        _ => code,
+    }
+}
