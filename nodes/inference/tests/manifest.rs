@@ -267,6 +267,13 @@ fn each_mistake_is_named_with_its_line_and_a_way_out() {
             &["left_hip", "right_hip", "motor order", "gain_order"],
         ),
         (
+            "kp = [40, 60, 40, 60, 80]",
+            "kp = [40, 0, 40, 0, 80]",
+            "joints.kp",
+            &["left_knee", "position target", "above 0", "training", "target/joint/effort"],
+        ),
+        ("kd = 1.0", "kd = -1.0", "joints.kd", &["negative", "at least 0"]),
+        (
             "kd = 1.0",
             "kd = 1.0\ngain_order = [\"left_hip\", \"left_knee\"]",
             "joints.gain_order",
@@ -482,6 +489,18 @@ fn gains_that_differ_left_and_right_are_taken_when_it_is_said() {
     let order = "gain_order = [\"left_hip\", \"right_hip\", \"left_knee\", \"right_knee\", \"waist\"]";
     let motors = lopsided.replace("kd = 1.0", &format!("kd = 1.0\n{order}"));
     assert_eq!(parsed(&motors).joints.kp_nm_per_rad, [40.0, 60.0, 40.0, 60.0, 80.0]);
+}
+
+#[test]
+fn a_joint_that_no_position_target_moves_alone_may_be_slack() {
+    // The waist has no target; a joint with a torque of its own needs no stiffness.
+    parsed(&FULL.replace("kp = [40, 60, 40, 60, 80]", "kp = [40, 60, 40, 60, 0]"));
+    let torques = FULL.replace("kp = [40, 60, 40, 60, 80]", "kp = [0, 0, 0, 0, 80]").replace(
+        "kind = \"ignore\"\nreason = \"the critic's\"\nshape = [1, 1]",
+        "kind = \"target/joint/effort\"\njoints = [\"left_hip\", \"left_knee\", \"right_hip\", \"right_knee\"]",
+    );
+    let manifest = parsed(&torques);
+    assert!(!manifest.is_held_by_stiffness(0) && parsed(FULL).is_held_by_stiffness(0));
 }
 
 #[test]

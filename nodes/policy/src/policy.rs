@@ -28,7 +28,7 @@ use crate::observation::{InputFault, InputTensor};
 use crate::provider::provider;
 use crate::recurrent::RecurrentState;
 use crate::sample::Sample;
-use crate::setup::{PolicyConfig, SetupError, check_gains, check_positions, decimation};
+use crate::setup::{PolicyConfig, SetupError, check_gains, check_positions, check_stiffness, decimation};
 use crate::succession::{Running, Succession};
 use crate::verify::{GoldenReport, verify};
 
@@ -82,6 +82,7 @@ impl Policy {
         let map = JointMap::new(&manifest.joints.order, config.joints)
             .map_err(|error| SetupError::Joints { file: file.clone(), line: manifest.joints.line, error })?;
         check_gains(model, &map, config)?;
+        check_stiffness(model, config)?;
         check_positions(model, &map, config)?;
         let decimation = decimation(model, config.period_ns)?;
         let run_ns = decimation.saturating_mul(config.period_ns);

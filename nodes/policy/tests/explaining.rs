@@ -15,6 +15,7 @@ fn explained(model: &Model) -> Explained {
         joints: &names("b a"),
         feet: &names("left right"),
         max_gains: None,
+        stand_kp_nm_per_rad: None,
         position_limits: None,
         period_ns: toy::PERIOD_NS,
         latency_ticks_min: 0,

@@ -110,6 +110,14 @@ fn a_foreign_robot_or_rate_is_refused_before_the_golden_run() {
     let error = Policy::new(&model, native(&model), &weak).err().unwrap().to_string();
     assert!(error.contains("joints.kp") && error.contains("40") && error.contains("39"), "{error}");
 
+    // The model's 40 N m/rad on a robot that needs 801 to stand.
+    let heavy = |stand| sinew_policy::PolicyConfig { stand_kp_nm_per_rad: Some(stand), ..config(&joints) };
+    Policy::new(&model, native(&model), &heavy(800.0)).unwrap();
+    let error = Policy::new(&model, native(&model), &heavy(801.0)).err().unwrap().to_string();
+    for part in ["model.toml:34: `joints.kp` of `FR_hip`", "found 40 N m/rad", "at least 40.05", "stands"] {
+        assert!(error.contains(part), "`{part}` is missing in: {error}");
+    }
+
     let mut renamed = model.clone();
     renamed.manifest.inputs[0].tensor = "other".to_owned();
     assert!(matches!(
@@ -123,7 +131,14 @@ fn build_native(model: &Model) -> Result<Box<dyn Engine>, String> {
 }
 
 fn report(source: &Edited, joints: &[String]) -> sinew_policy::CheckReport {
-    let site = Site { joints, feet: &[], max_gains: None, position_limits: None, period_ns: PERIOD_NS };
+    let site = Site {
+        joints,
+        feet: &[],
+        max_gains: None,
+        stand_kp_nm_per_rad: None,
+        position_limits: None,
+        period_ns: PERIOD_NS,
+    };
     check(source, MANIFEST, &site, &[EngineBuilder { kind: EngineKind::Native, build: &build_native }])
 }
 
@@ -161,8 +176,14 @@ fn model_check_reports_each_check() {
     );
 
     // No engine offered: nothing failed, but nothing is proven either.
-    let site =
-        Site { joints: &joints, feet: &[], max_gains: None, position_limits: None, period_ns: PERIOD_NS };
+    let site = Site {
+        joints: &joints,
+        feet: &[],
+        max_gains: None,
+        stand_kp_nm_per_rad: None,
+        position_limits: None,
+        period_ns: PERIOD_NS,
+    };
     assert!(!check(&Edited::as_it_is(), MANIFEST, &site, &[]).passed());
 }
 

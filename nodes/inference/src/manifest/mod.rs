@@ -38,7 +38,7 @@
 //! timeout_ms = 300
 //! [joints]
 //! order = ["FR_hip", "…"] # the policy's own order; mapped by name
-//! default_pos = [0.0, …]  # rad; one number, or one per joint; likewise kp (N m/rad) and kd (N m s/rad)
+//! default_pos = [0.0, …]  # rad; one number, or one per joint; likewise kp (N m/rad; above 0 at position targets) and kd (N m s/rad)
 //! kp = 40.0
 //! kd = 1.0
 //! gain_order = "policy"   # or the names in the order of kp and kd
@@ -211,6 +211,11 @@ impl Manifest {
     /// Reads a manifest; `file` is how to call it in messages.
     pub fn parse(file: &str, text: &str) -> Result<Self, ManifestError> {
         parse::manifest(file, text)
+    }
+
+    /// True when joint `index` of the policy's order has a position target that nothing but its stiffness carries out.
+    pub fn is_held_by_stiffness(&self, index: usize) -> bool {
+        parse::is_held_by_stiffness(&self.outputs, index)
     }
 
     /// A refusal found later, about a line of this manifest.
