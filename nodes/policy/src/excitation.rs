@@ -87,7 +87,8 @@ fn values<'a>(model: &'a Model, term: &'a Term, index: usize) -> impl Iterator<I
     let column = column(model, term, index);
     let limits = &model.manifest.command;
     // A ramp begins at zero with each case and moves after each observation: the last tick's command is not seen.
-    let unseen = usize::from(matches!(term.kind, TermKind::VelocityCommand(_)) && limits.slew_per_s.is_some());
+    let unseen =
+        usize::from(matches!(term.kind, TermKind::VelocityCommand(_)) && limits.slew_per_s.is_some());
     let seen = move |case: &'a GoldenCase| case.ticks.iter().take(case.ticks.len().saturating_sub(unseen));
     golden.cases.iter().flat_map(seen).filter_map(move |tick| {
         let value = taken(tick, term, index, column)?;

@@ -22,6 +22,7 @@ use sinew_wire::{
 use crate::action::{Action, Moment};
 use crate::chunk::ChunkReading;
 use crate::command::CommandFilter;
+use crate::excitation::check_excitation;
 use crate::fault::{PolicyCounters, PolicyFault};
 use crate::joint_map::JointMap;
 use crate::observation::{InputFault, InputTensor};
@@ -174,7 +175,8 @@ impl Policy {
         self.use_after_ns = u64::from(ticks).saturating_mul(self.period_ns);
     }
 
-    /// As [`Policy::new`], and then the golden run: a policy that does not do as it was trained is refused.
+    /// As [`Policy::new`], and then the golden run: a policy that does not do as it was trained is refused, and so are
+    /// golden vectors that would not tell.
     pub fn verified(
         model: &Model,
         engine: Box<dyn Engine>,
@@ -183,6 +185,7 @@ impl Policy {
         // Golden targets were computed for the latency that the manifest declares.
         let mut policy = Self::new(model, engine, &PolicyConfig { latency_ticks_min: 0, ..*config })?;
         let report = verify(&mut policy, &model.golden, model.tolerance())
+            .and_then(|report| check_excitation(model).map(|()| report))
             .map_err(|error| SetupError::Golden { file: model.file.clone(), error })?;
         policy.set_latency_ticks_min(config.latency_ticks_min);
         Ok((policy, report))

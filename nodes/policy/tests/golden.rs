@@ -4,9 +4,10 @@
 mod quad;
 
 use quad::{Edited, MANIFEST, PERIOD_NS, config, model, native, other_order, policy_order};
+use sinew_inference::golden::GoldenTick;
 use sinew_inference::manifest::EngineKind;
 use sinew_inference::{Engine, Model, NativeEngine};
-use sinew_policy::{EngineBuilder, GoldenFailure, Outcome, Policy, SetupError, Site, check};
+use sinew_policy::{EngineBuilder, GoldenColumns, GoldenFailure, Outcome, Policy, SetupError, Site, check};
 
 fn golden_failure(edits: &[(&str, &str)]) -> GoldenFailure {
     let model = Edited::replacing(edits).model();
@@ -91,6 +92,106 @@ fn a_wrong_scale_default_phase_or_feedback_is_refused() {
     let applied = Edited::replacing(&[("stage = \"raw\"", "stage = \"applied\"")]);
     let error = Model::load(&applied, MANIFEST).unwrap_err().to_string();
     assert!(error.contains("no term reads"), "{error}");
+}
+
+/// The model with golden vectors in which `still` makes a value stay where it is, and the targets that belong to them.
+fn resting(edits: &[(&str, &str)], still: impl Fn(&mut GoldenTick)) -> Model {
+    let mut model = Edited::replacing(edits).model();
+    model.golden.cases.iter_mut().flat_map(|c| &mut c.ticks).for_each(still);
+    let joints = policy_order();
+    let mut policy = Policy::new(&model, native(&model), &config(&joints)).unwrap();
+    let columns = GoldenColumns::new(&model.golden, &joints, &[]).unwrap();
+    let mut step = 0;
+    for (activation, case) in (1..).zip(&mut model.golden.cases) {
+        for tick in &mut case.ticks {
+            let state = columns.state(tick, quad::NUMBER, activation, step);
+            let frame = policy.step(&state, sinew_wire::StepTime::default());
+            step += policy.decimation();
+            let target = |name| frame.joints[joints.iter().position(|j| j == name).unwrap()].q_rad;
+            tick.target_rad = model.golden.joints.iter().map(target).collect();
+        }
+    }
+    model
+}
+
+#[test]
+fn golden_vectors_that_leave_a_value_still_are_refused_by_its_name() {
+    let joints = other_order();
+    let verified = |model: &Model| Policy::verified(model, native(model), &config(&joints));
+    let moving = resting(&[], |_| {});
+    verified(&moving).unwrap_or_else(|e| panic!("{e}"));
+    let column = |name: &str| moving.golden.joints.iter().position(|n| n == name).unwrap();
+    let (calf, hip) = (column("RL_calf"), column("FR_hip"));
+    // What stays still, the scale that no longer shows, the value that must be named.
+    type Still<'a> = &'a dyn Fn(&mut GoldenTick);
+    let cases: [(Still<'_>, (&str, &str), &str); 5] = [
+        (
+            &|t| t.gyro_rad_s[2] = 0.0,
+            ("scale = 0.25", "scale = [0.25, 0.25, 25.0]"),
+            "`z` of state/body/angular_velocity",
+        ),
+        (
+            &|t| t.command[0] = 0.0,
+            ("scale = [2.0, 2.0, 1.0]", "scale = [-20.0, 2.0, 1.0]"),
+            "`vx` of command/body/velocity",
+        ),
+        // Below the tolerance is as good as still.
+        (
+            &|t| t.gyro_rad_s[0] = 1e-4,
+            ("scale = 0.25", "scale = [0.26, 0.25, 0.25]"),
+            "`x` of state/body/angular_velocity",
+        ),
+        (
+            &|t| t.q_rad[calf] = -1.5,
+            ("minus = \"default_pos\"", "minus = \"default_pos\"\nscale = 1.0"),
+            "`RL_calf` of state/joint/position",
+        ),
+        (&|t| t.dq_rad_s[hip] = 0.0, ("scale = 0.05", "scale = 0.05"), "`FR_hip` of state/joint/velocity"),
+    ];
+    for (still, wrong, named) in cases {
+        for edit in [&[][..], &[wrong]] {
+            let Err(SetupError::Golden { error, .. }) = verified(&resting(edit, still)) else {
+                panic!("{named}: accepted")
+            };
+            let text = error.to_string();
+            for part in [named, "`obs`", "no golden tick moves it", "line ", "model import"] {
+                assert!(text.contains(part), "`{part}` is missing in: {text}");
+            }
+        }
+    }
+    // A term that is left out on purpose needs no proof.
+    verified(&resting(&[("scale = 0.05", "scale = 0.0")], |t| t.dq_rad_s.fill(0.0))).unwrap();
+}
+
+#[test]
+fn the_models_of_every_robot_are_proven_by_their_golden_vectors() {
+    let root = std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
+    for (folder, name) in [
+        ("launch/robots/quad/models", "quad_walk"),
+        ("launch/robots/biped/models", "biped_walk"),
+        ("launch/robots/quad_velocity/models", "quad_velocity_walk"),
+        ("tests/scenarios/swap/models", "quad_walk_other"),
+        ("nodes/inference/tests/import/fixtures/quad_walk", "quad_walk"),
+    ] {
+        let source = sinew_inference::Directory::new(root.join(folder));
+        let model = Model::load(&source, &format!("{name}.model.toml")).unwrap();
+        let joints = model.manifest.joints.order.clone();
+        Policy::verified(&model, native(&model), &config(&joints))
+            .unwrap_or_else(|e| panic!("{folder}: {e}"));
+    }
+}
+
+#[test]
+fn a_ramped_command_is_seen_from_the_second_tick_on() {
+    let joints = other_order();
+    let slew = ("[joints]", "slew_per_s = [4.0, 4.0, 8.0]\n[joints]");
+    let mut model = resting(&[slew], |_| {});
+    Policy::verified(&model, native(&model), &config(&joints)).unwrap_or_else(|e| panic!("{e}"));
+    for case in &mut model.golden.cases {
+        case.ticks.truncate(1);
+    }
+    let error = Policy::verified(&model, native(&model), &config(&joints)).err().unwrap().to_string();
+    assert!(error.contains("`vx` of command/body/velocity"), "{error}");
 }
 
 #[test]
