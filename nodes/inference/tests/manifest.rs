@@ -443,6 +443,14 @@ fn each_mistake_is_named_with_its_line_and_a_way_out() {
         ),
         ("vx = [-0.3, 0.6]", "vx = [0.6, -0.3]", "command.range.vx", &["low"]),
         (
+            "vx = [-0.3, 0.6]",
+            "vx = [0.3, 0.6]",
+            "command.range.vx",
+            &["[0.3, 0.6]", "a stop asks for 0", "widen", "leave the axis out"],
+        ),
+        ("vx = [-0.3, 0.6]", "vx = [0.3, 0.3]", "command.range.vx", &["a stop asks for 0"]),
+        ("vx = [-0.3, 0.6]", "vx = [-0.3]", "command.range.vx", &["1 values", "two numbers"]),
+        (
             "external = [{ file = \"full.onnx.data\"",
             "external = [{ file = \"full.onnx\"",
             "graph[0].external[0]",
@@ -501,6 +509,12 @@ fn a_joint_that_no_position_target_moves_alone_may_be_slack() {
     );
     let manifest = parsed(&torques);
     assert!(!manifest.is_held_by_stiffness(0) && parsed(FULL).is_held_by_stiffness(0));
+}
+
+#[test]
+fn an_axis_of_the_command_may_stay_still() {
+    let still = FULL.replace("wz = [-1.0, 1.0] }", "vy = [0.0, 0.0], wz = [-1, 0] }");
+    assert_eq!(parsed(&still).command.range, [Some([-0.3, 0.6]), Some([0.0, 0.0]), Some([-1.0, 0.0])]);
 }
 
 #[test]

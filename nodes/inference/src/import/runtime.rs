@@ -118,7 +118,7 @@ pub(super) fn command_range(
         return Ok(Some(own.unwrap_or_else(|| Fact::assumed([None; 3], why, supply))));
     };
     at.closed(&["vx", "vy", "wz"])?;
-    let axis = |key| at.get(key).map(|at: At<'_>| at.pair()).transpose();
+    let axis = |key| at.get(key).map(|at: At<'_>| at.command_range()).transpose();
     Ok(Some(Fact::known([axis("vx")?, axis("vy")?, axis("wz")?], at.from())))
 }
 

@@ -33,7 +33,7 @@
 //! max = 5.0
 //! policy = "warn"         # or fault
 //! [command]               # see CommandLimits
-//! range = { vx = [-0.6, 1.2], vy = [-0.5, 0.5], wz = [-1.0, 1.0] }
+//! range = { vx = [-0.6, 1.2], vy = [-0.5, 0.5], wz = [-1.0, 1.0] }     # each with 0 in it, or [0, 0]
 //! slew_per_s = [1.0, 0.6, 2.0]
 //! timeout_ms = 300
 //! [joints]
@@ -85,6 +85,7 @@ mod safety;
 mod state;
 mod term;
 
+pub(crate) use command::holds_zero;
 pub use command::{CommandAxis, CommandLimits};
 pub use history::{History, HistoryInit, HistoryLayout, HistoryOrder};
 pub use input::{Counter, CounterEnd, Gaussian, Input, InputSource, Observed};

@@ -173,6 +173,7 @@ fn values_of_no_sense_are_refused_where_they_are_said() {
         ("quad_unitree", "safety.fallback=walk", "stand or damp"),
         ("quad_unitree", "safety.max_action_jump=0", "above zero"),
         ("quad_unitree", "command.range={vx: [1, -1]}", "low below high"),
+        ("quad_unitree", "command.range={vx: [0.5, 1]}", "a stop asks for"),
         ("quad_lerobot", "chunk.interp=cubic", "linear or hold"),
         ("quad_leapp", "state.gap_ms=-1", "0 to 10000 ms"),
         // A model that reads no command has no use for its range; one without a state none for a gap.
