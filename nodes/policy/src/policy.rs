@@ -29,7 +29,9 @@ use crate::observation::{InputFault, InputTensor};
 use crate::provider::provider;
 use crate::recurrent::RecurrentState;
 use crate::sample::Sample;
-use crate::setup::{PolicyConfig, SetupError, check_gains, check_positions, check_stiffness, decimation};
+use crate::setup::{
+    PolicyConfig, SetupError, check_gains, check_latency, check_positions, check_stiffness, decimation,
+};
 use crate::succession::{Running, Succession};
 use crate::verify::{GoldenReport, verify};
 
@@ -86,6 +88,7 @@ impl Policy {
         check_stiffness(model, config)?;
         check_positions(model, &map, config)?;
         let decimation = decimation(model, config.period_ns)?;
+        check_latency(model, decimation)?;
         let run_ns = decimation.saturating_mul(config.period_ns);
         let missing = |tensor: &str, len: usize| SetupError::Engine {
             file: file.clone(),

@@ -2,6 +2,7 @@
 
 use sinew_inference::Model;
 use sinew_inference::manifest::{OutputKind, Quantity};
+use sinew_wire::latency_ticks_max;
 
 use crate::joint_map::{JointMap, JointMapError};
 use crate::verify::GoldenFailure;
@@ -70,6 +71,21 @@ pub enum SetupError {
         rate_hz: f64,
         /// Control's rate.
         control_hz: f64,
+    },
+    /// A latency for which more outputs would be on their way than can wait.
+    #[error(
+        "{file}: `runtime.latency_ticks`: found {found}; expected at most {most} for runs every {decimation} ticks, of \
+         whose outputs no more can wait at once; lower latency_ticks or rate_hz"
+    )]
+    Latency {
+        /// Manifest.
+        file: String,
+        /// The manifest's, ticks.
+        found: u32,
+        /// Most, ticks.
+        most: u64,
+        /// Ticks from run to run.
+        decimation: u64,
     },
     /// A gain beyond what the robot allows.
     #[error(
@@ -165,6 +181,15 @@ pub(crate) fn decimation(model: &Model, period_ns: u64) -> Result<u64, SetupErro
         return Ok(whole as u64);
     }
     Err(SetupError::Rate { file: model.file.clone(), rate_hz, control_hz: 1e9 / period_ns as f64 })
+}
+
+/// As many outputs are on their way as control lets wait, or fewer.
+pub(crate) fn check_latency(model: &Model, decimation: u64) -> Result<(), SetupError> {
+    let (found, most) = (model.manifest.runtime.latency_ticks, latency_ticks_max(decimation));
+    if u64::from(found) <= most {
+        return Ok(());
+    }
+    Err(SetupError::Latency { file: model.file.clone(), found, most, decimation })
 }
 
 pub(crate) fn check_gains(

@@ -267,6 +267,14 @@ fn model_check_reports_each_check() {
     let text = swapped.to_string();
     assert!(text.contains("FAILED   golden run, native") && text.ends_with("refused"), "{text}");
 
+    // The bound that control sets for runs every ten ticks.
+    for (ticks, fits) in [(70, true), (71, false)] {
+        let edit = ("latency_ticks = 2", format!("latency_ticks = {ticks}"));
+        let text = report(&Edited::replacing(&[(edit.0, &edit.1)]), &joints).to_string();
+        let told = text.contains(&format!("found {ticks}; expected at most 70 for runs every 10 ticks"));
+        assert!(text.ends_with("passed") == fits && told != fits, "{text}");
+    }
+
     let unknown = report(&Edited::replacing(&[("rate_hz = 50", "rate_hz = 50\nspeed = 3")]), &joints);
     let text = unknown.to_string();
     assert!(

@@ -13,8 +13,8 @@
 //! external = [{ file = "quad_walk.onnx.data", sha256 = "…" }]     # every data file the graph names
 //! [runtime]               # when it runs and on what, see Runtime and Placement
 //! rate_hz = 50            # or decimation = 10, of a robot of 500 Hz: how often a frame leaves
-//! deadline_ms = 4.0       # longer runs are misses
-//! latency_ticks = 2       # observation tick to the tick that uses the output
+//! deadline_ms = 4.0       # longer runs are misses; at most one period
+//! latency_ticks = 2       # observation tick to the tick that uses the output; at most seven runs
 //! on_miss = "hold"        # or damp, fault: what one miss does
 //! misses_max = 2          # that many in a row end the policy
 //! engine = ["native", "onnxruntime"]   # in order of preference
@@ -25,7 +25,7 @@
 //! library = "libonnxruntime_providers_musa.so"    # in this folder or below it
 //! sha256 = "…"
 //! [safety]                # see Safety
-//! max_action_jump = 0.6   # rad per run
+//! max_action_jump = 0.6   # rad per run, at most 2 pi
 //! fallback = "stand"      # or damp
 //! [[safety.obs_range]]    # as seen in training
 //! tensor = "obs"
@@ -60,7 +60,7 @@
 //! reset_on = ["activate", "gap>40ms"]
 //! [[output]]
 //! tensor = "joint_targets"
-//! kind = "target/joint/position"       # rad = offset + scale * clip_raw(value), then clip, then rate_limit
+//! kind = "target/joint/position"       # rad = offset + scale * clip_raw(value), then clip, then rate_limit (per second; at most 1000 rad/s)
 //! joints = "@joints"      # or a list of names
 //! chunk = { steps = 50, dt_ms = 20.0, mode = "crossfade", fade_ms = 100.0, execute = 25 }
 //! [verify]
@@ -95,6 +95,7 @@ pub use output::{Chunk, ChunkMode, Interpolation, Output, OutputKind, Quantity, 
 pub use phase::{Phase, PhaseForm, PhaseLayout, PhaseRange, PhaseRest};
 pub use reader::ManifestError;
 pub use runtime::{BuildTime, EngineKind, OnMiss, Placement, Plugin, Profile, Runtime, TensorRt};
+pub(crate) use safety::MAX_JUMP_RAD;
 pub use safety::{Fallback, ObservationRange, RangePolicy, Safety};
 pub use state::{Ring, State, StateInit};
 pub use term::{Operation, RotationForm, Stage, Term, TermKind};

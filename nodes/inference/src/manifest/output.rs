@@ -51,6 +51,17 @@ pub enum Quantity {
     Effort,
 }
 
+impl Quantity {
+    /// Largest limit on its change per second, and the unit; no drive follows faster, so more limits nothing.
+    fn rate_max(self) -> (f64, &'static str) {
+        match self {
+            Self::Position => (1e3, "rad/s"),
+            Self::Velocity => (1e5, "rad/s^2"),
+            Self::Effort => (1e6, "N m/s"),
+        }
+    }
+}
+
 /// Joint targets: `offset + scale * clip_raw(value)`, then clip, then rate limit. Lists are as long as `joints`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Target {
@@ -254,6 +265,15 @@ impl Target {
             && limits.iter().any(|v| *v <= 0.0)
         {
             return Err(entry.error("a limit that is not above zero", "above zero per second", "raise it"));
+        }
+        let (most, unit) = quantity.rate_max();
+        if let (Some(limits), Some(entry)) = (&rate_limit_per_s, section.optional("rate_limit"))
+            && let Some(value) = limits.iter().find(|v| **v > most)
+        {
+            let expected =
+                format!("at most {most} {unit}: no drive follows faster, so that more limits nothing");
+            let hint = "write the limit of training, or leave the key out where there is none";
+            return Err(entry.error(value.to_string(), expected, hint));
         }
         let chunk = match section.optional("chunk") {
             Some(entry) => Chunk::parse(entry.section()?)?,
