@@ -288,6 +288,21 @@ fn each_mistake_is_named_with_its_line_and_a_way_out() {
         ),
         ("clip = [-1.5, 1.5]", "clip = [-90.0, 90.0]", "output[0].clip", &["degrees", "clip_raw"]),
         ("scale = 0.25", "scale = 14.3", "output[0].scale", &["degrees"]),
+        // Nothing that moves.
+        ("scale = 0.25", "scale = 0.0", "output[0].scale", &["0 for `left_hip`", "training", "\"ignore\""]),
+        ("scale = 0.25", "scale = [0.25, 0.25, 0, 0.25]", "output[0].scale", &["0 for `right_hip`"]),
+        (
+            "mode = \"quantile\", q01 = -1.0, q99 = 1.0, eps",
+            "mode = \"mean_std\", mean = 0.0, std = 0.0, eps",
+            "input[0].normalize.std",
+            &["a deviation of 0 at each of 9 values", "mode = \"none\"", "check the export"],
+        ),
+        (
+            "q01 = -1.0, q99 = 1.0, eps",
+            "q01 = 1.0, q99 = 1.0, eps",
+            "input[0].normalize.q99",
+            &["a width of 0 at each of 9 values"],
+        ),
         (
             "offset = \"default_pos\"",
             "offset = [6.0, 30.0, 6.0, 30.0]",

@@ -60,7 +60,7 @@
 //! reset_on = ["activate", "gap>40ms"]
 //! [[output]]
 //! tensor = "joint_targets"
-//! kind = "target/joint/position"       # rad = offset + scale * clip_raw(value), then clip, then rate_limit (per second; at most 1000 rad/s)
+//! kind = "target/joint/position"       # rad = offset + scale (not 0) * clip_raw(value), then clip, then rate_limit (per second; at most 1000 rad/s)
 //! joints = "@joints"      # or a list of names
 //! chunk = { steps = 50, dt_ms = 20.0, mode = "crossfade", fade_ms = 100.0, execute = 25 }
 //! [verify]

@@ -231,8 +231,11 @@ impl Target {
         let angles = quantity == Quantity::Position;
         let numbers = |key| section.optional(key).map(|e| e.numbers(count, "one per joint")).transpose();
         let scale = numbers("scale")?.unwrap_or_else(|| vec![1.0; count]);
-        if let (true, Some(entry)) = (angles, section.optional("scale")) {
-            refuse_turns(&entry, &scale)?;
+        if let Some(entry) = section.optional("scale") {
+            refuse_dead_joints(&entry, &scale, &picks, joints)?;
+            if angles {
+                refuse_turns(&entry, &scale)?;
+            }
         }
         let offset = match section.optional("offset") {
             None => vec![0.0; count],
@@ -281,6 +284,25 @@ impl Target {
         };
         Ok(Self { quantity, joints: picks, clip_raw, scale, offset, clip, rate_limit_per_s, chunk })
     }
+}
+
+/// With a scale of 0 the graph moves nothing and the joint rests at its offset, whatever the policy wants.
+fn refuse_dead_joints(
+    entry: &Entry<'_>,
+    scale: &[f64],
+    picks: &[usize],
+    joints: &Joints,
+) -> Result<(), ManifestError> {
+    let dead = scale.iter().zip(picks).find(|(scale, _)| **scale == 0.0);
+    let Some((_, at)) = dead else { return Ok(()) };
+    let name = joints.order.get(*at).map_or("", String::as_str);
+    let hint =
+        "give the scale of training; an output that shall move nothing is of kind \"ignore\", with a reason";
+    Err(entry.error(
+        format!("0 for `{name}`"),
+        "a scale other than 0 for each joint that the output moves",
+        hint,
+    ))
 }
 
 fn refuse_turns(entry: &Entry<'_>, values_rad: &[f64]) -> Result<(), ManifestError> {
