@@ -42,5 +42,14 @@ pub const MAX_JOINTS: usize = 64;
 pub const MAX_IMUS: usize = 2;
 /// Most contact sensors sampled by one bridge.
 pub const MAX_CONTACTS: usize = 8;
+/// Outputs of one policy that may wait at once for the ticks that use them, the one that is due among them.
+pub const MAX_WAITING_OUTPUTS: usize = 8;
+
+/// Longest latency of a policy with an output each `decimation` ticks whose outputs can all wait, in ticks.
+#[must_use]
+pub const fn latency_ticks_max(decimation: u64) -> u64 {
+    decimation.saturating_mul(MAX_WAITING_OUTPUTS as u64 - 1)
+}
+
 /// An encoded frame is never longer than this, bytes.
 pub const MAX_FRAME: usize = 2048;

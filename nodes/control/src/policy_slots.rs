@@ -3,10 +3,9 @@
 use crate::degrade::{Degrade, Missed};
 use arrayvec::ArrayVec;
 use sinew_robot::OnLoss;
-use sinew_wire::{JointCommand, MAX_JOINTS, NO_POLICY, PolicyCommand, PolicyStatus};
-
-/// Outputs that may wait at once.
-const WAITING: usize = 8;
+use sinew_wire::{
+    JointCommand, MAX_JOINTS, MAX_WAITING_OUTPUTS, NO_POLICY, PolicyCommand, PolicyStatus, latency_ticks_max,
+};
 
 /// Timing of one policy, from its manifest and robot.yaml.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +20,7 @@ impl PolicyTiming {
     /// Longest latency whose outputs, one per `decimation` and the one that is due, can all wait, in ticks.
     #[must_use]
     pub const fn latency_ticks_max(&self) -> u64 {
-        self.decimation.saturating_mul(WAITING as u64 - 1)
+        latency_ticks_max(self.decimation)
     }
 }
 
@@ -54,7 +53,7 @@ pub struct PolicySlots {
     activation: u32,
     /// Tick at which this activation's next output is due.
     next_due: u64,
-    waiting: ArrayVec<Waiting, WAITING>,
+    waiting: ArrayVec<Waiting, MAX_WAITING_OUTPUTS>,
     targets: ArrayVec<JointCommand, MAX_JOINTS>,
     misses_in_row: u32,
     misses: u32,

@@ -267,6 +267,13 @@ fn each_mistake_is_named_with_its_line_and_a_way_out() {
             &["left_hip", "right_hip", "motor order", "gain_order"],
         ),
         (
+            "kp = [40, 60, 40, 60, 80]",
+            "kp = [40, 0, 40, 0, 80]",
+            "joints.kp",
+            &["left_knee", "position target", "above 0", "training", "target/joint/effort"],
+        ),
+        ("kd = 1.0", "kd = -1.0", "joints.kd", &["negative", "at least 0"]),
+        (
             "kd = 1.0",
             "kd = 1.0\ngain_order = [\"left_hip\", \"left_knee\"]",
             "joints.gain_order",
@@ -281,6 +288,21 @@ fn each_mistake_is_named_with_its_line_and_a_way_out() {
         ),
         ("clip = [-1.5, 1.5]", "clip = [-90.0, 90.0]", "output[0].clip", &["degrees", "clip_raw"]),
         ("scale = 0.25", "scale = 14.3", "output[0].scale", &["degrees"]),
+        // Nothing that moves.
+        ("scale = 0.25", "scale = 0.0", "output[0].scale", &["0 for `left_hip`", "training", "\"ignore\""]),
+        ("scale = 0.25", "scale = [0.25, 0.25, 0, 0.25]", "output[0].scale", &["0 for `right_hip`"]),
+        (
+            "mode = \"quantile\", q01 = -1.0, q99 = 1.0, eps",
+            "mode = \"mean_std\", mean = 0.0, std = 0.0, eps",
+            "input[0].normalize.std",
+            &["a deviation of 0 at each of 9 values", "mode = \"none\"", "check the export"],
+        ),
+        (
+            "q01 = -1.0, q99 = 1.0, eps",
+            "q01 = 1.0, q99 = 1.0, eps",
+            "input[0].normalize.q99",
+            &["a width of 0 at each of 9 values"],
+        ),
         (
             "offset = \"default_pos\"",
             "offset = [6.0, 30.0, 6.0, 30.0]",
@@ -419,6 +441,20 @@ fn each_mistake_is_named_with_its_line_and_a_way_out() {
         ("min = [1, 9], opt", "min = [1, 10], opt", "runtime.tensorrt.profiles.obs", &["min <= opt <= max"]),
         ("misses_max = 4", "misses_max = 0", "runtime.misses_max", &["1 to 1000"]),
         ("on_miss = \"damp\"", "on_miss = \"skip\"", "runtime.on_miss", &["\"hold\""]),
+        (
+            "deadline_ms = 4.0",
+            "deadline_ms = 20.1",
+            "runtime.deadline_ms",
+            &["20.1 ms", "at most 20 ms", "one period of 50 Hz"],
+        ),
+        ("max_action_jump = 0.6", "max_action_jump = 1e300", "safety.max_action_jump", &["2 pi rad per run"]),
+        ("rate_limit = 8.0", "rate_limit = 1e9", "output[0].rate_limit", &["at most 1000 rad/s", "training"]),
+        (
+            "kind = \"target/joint/position\"\njoints = [\"left_hip\", \"left_knee\", \"right_hip\", \"right_knee\"]\nscale = 0.25\noffset = \"default_pos\"\nclip_raw = [-100.0, 100.0]\nclip = [-1.5, 1.5]\nrate_limit = 8.0",
+            "kind = \"target/joint/effort\"\njoints = [\"left_hip\", \"left_knee\", \"right_hip\", \"right_knee\"]\nrate_limit = 1e7",
+            "output[0].rate_limit",
+            &["N m/s"],
+        ),
         ("nan = \"fault\"", "nan = \"zero\"", "safety.nan", &["\"fault\""]),
         ("max_action_jump = 0.6", "max_action_jump = 0", "safety.max_action_jump", &["above zero"]),
         ("tensor = \"obs\"\nq01", "tensor = \"step\"\nq01", "safety.obs_range[0].tensor", &["obs"]),
@@ -435,6 +471,14 @@ fn each_mistake_is_named_with_its_line_and_a_way_out() {
             &["above zero"],
         ),
         ("vx = [-0.3, 0.6]", "vx = [0.6, -0.3]", "command.range.vx", &["low"]),
+        (
+            "vx = [-0.3, 0.6]",
+            "vx = [0.3, 0.6]",
+            "command.range.vx",
+            &["[0.3, 0.6]", "a stop asks for 0", "widen", "leave the axis out"],
+        ),
+        ("vx = [-0.3, 0.6]", "vx = [0.3, 0.3]", "command.range.vx", &["a stop asks for 0"]),
+        ("vx = [-0.3, 0.6]", "vx = [-0.3]", "command.range.vx", &["1 values", "two numbers"]),
         (
             "external = [{ file = \"full.onnx.data\"",
             "external = [{ file = \"full.onnx\"",
@@ -482,6 +526,24 @@ fn gains_that_differ_left_and_right_are_taken_when_it_is_said() {
     let order = "gain_order = [\"left_hip\", \"right_hip\", \"left_knee\", \"right_knee\", \"waist\"]";
     let motors = lopsided.replace("kd = 1.0", &format!("kd = 1.0\n{order}"));
     assert_eq!(parsed(&motors).joints.kp_nm_per_rad, [40.0, 60.0, 40.0, 60.0, 80.0]);
+}
+
+#[test]
+fn a_joint_that_no_position_target_moves_alone_may_be_slack() {
+    // The waist has no target; a joint with a torque of its own needs no stiffness.
+    parsed(&FULL.replace("kp = [40, 60, 40, 60, 80]", "kp = [40, 60, 40, 60, 0]"));
+    let torques = FULL.replace("kp = [40, 60, 40, 60, 80]", "kp = [0, 0, 0, 0, 80]").replace(
+        "kind = \"ignore\"\nreason = \"the critic's\"\nshape = [1, 1]",
+        "kind = \"target/joint/effort\"\njoints = [\"left_hip\", \"left_knee\", \"right_hip\", \"right_knee\"]",
+    );
+    let manifest = parsed(&torques);
+    assert!(!manifest.is_held_by_stiffness(0) && parsed(FULL).is_held_by_stiffness(0));
+}
+
+#[test]
+fn an_axis_of_the_command_may_stay_still() {
+    let still = FULL.replace("wz = [-1.0, 1.0] }", "vy = [0.0, 0.0], wz = [-1, 0] }");
+    assert_eq!(parsed(&still).command.range, [Some([-0.3, 0.6]), Some([0.0, 0.0]), Some([-1.0, 0.0])]);
 }
 
 #[test]

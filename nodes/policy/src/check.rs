@@ -47,6 +47,8 @@ pub struct Site<'a> {
     pub feet: &'a [String],
     /// Largest (kp, kd) per joint.
     pub max_gains: Option<&'a [(f64, f64)]>,
+    /// Stiffness with which it stands, N m/rad.
+    pub stand_kp_nm_per_rad: Option<f64>,
     /// Range per joint, rad.
     pub position_limits: Option<&'a [(f64, f64)]>,
     /// Period of control, ns.
@@ -56,12 +58,13 @@ pub struct Site<'a> {
 impl<'a> Site<'a> {
     /// For a policy that is looked at, not put to work.
     pub fn config(&self) -> PolicyConfig<'a> {
-        let Self { joints, feet, max_gains, position_limits, period_ns } = *self;
+        let Self { joints, feet, max_gains, stand_kp_nm_per_rad, position_limits, period_ns } = *self;
         PolicyConfig {
             number: 0,
             joints,
             feet,
             max_gains,
+            stand_kp_nm_per_rad,
             position_limits,
             period_ns,
             latency_ticks_min: 0,

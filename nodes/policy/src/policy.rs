@@ -22,13 +22,16 @@ use sinew_wire::{
 use crate::action::{Action, Moment};
 use crate::chunk::ChunkReading;
 use crate::command::CommandFilter;
+use crate::excitation::check_excitation;
 use crate::fault::{PolicyCounters, PolicyFault};
 use crate::joint_map::JointMap;
 use crate::observation::{InputFault, InputTensor};
 use crate::provider::provider;
 use crate::recurrent::RecurrentState;
 use crate::sample::Sample;
-use crate::setup::{PolicyConfig, SetupError, check_gains, check_positions, decimation};
+use crate::setup::{
+    PolicyConfig, SetupError, check_gains, check_latency, check_positions, check_stiffness, decimation,
+};
 use crate::succession::{Running, Succession};
 use crate::verify::{GoldenReport, verify};
 
@@ -82,8 +85,10 @@ impl Policy {
         let map = JointMap::new(&manifest.joints.order, config.joints)
             .map_err(|error| SetupError::Joints { file: file.clone(), line: manifest.joints.line, error })?;
         check_gains(model, &map, config)?;
+        check_stiffness(model, config)?;
         check_positions(model, &map, config)?;
         let decimation = decimation(model, config.period_ns)?;
+        check_latency(model, decimation)?;
         let run_ns = decimation.saturating_mul(config.period_ns);
         let missing = |tensor: &str, len: usize| SetupError::Engine {
             file: file.clone(),
@@ -173,7 +178,8 @@ impl Policy {
         self.use_after_ns = u64::from(ticks).saturating_mul(self.period_ns);
     }
 
-    /// As [`Policy::new`], and then the golden run: a policy that does not do as it was trained is refused.
+    /// As [`Policy::new`], and then the golden run: a policy that does not do as it was trained is refused, and so are
+    /// golden vectors that would not tell.
     pub fn verified(
         model: &Model,
         engine: Box<dyn Engine>,
@@ -182,6 +188,7 @@ impl Policy {
         // Golden targets were computed for the latency that the manifest declares.
         let mut policy = Self::new(model, engine, &PolicyConfig { latency_ticks_min: 0, ..*config })?;
         let report = verify(&mut policy, &model.golden, model.tolerance())
+            .and_then(|report| check_excitation(model).map(|()| report))
             .map_err(|error| SetupError::Golden { file: model.file.clone(), error })?;
         policy.set_latency_ticks_min(config.latency_ticks_min);
         Ok((policy, report))

@@ -2,9 +2,14 @@
 
 use sinew_inference::Model;
 use sinew_inference::manifest::{OutputKind, Quantity};
+use sinew_wire::latency_ticks_max;
 
 use crate::joint_map::{JointMap, JointMapError};
 use crate::verify::GoldenFailure;
+
+/// Least share of the stiffness with which a robot stands that a policy may hold a joint with. Policies are trained
+/// with a quarter of it and more; below a twentieth a robot sinks by the length of its legs before it is carried.
+const LEAST_STIFFNESS: f64 = 0.05;
 
 /// Where a policy is put to work.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +22,8 @@ pub struct PolicyConfig<'a> {
     pub feet: &'a [String],
     /// Largest (kp N m/rad, kd N m s/rad) of each robot joint; a manifest beyond them is refused.
     pub max_gains: Option<&'a [(f64, f64)]>,
+    /// Stiffness with which the robot stands, N m/rad; a manifest with a small fraction of it is refused.
+    pub stand_kp_nm_per_rad: Option<f64>,
     /// Range of each robot joint, rad; a default position outside is refused.
     pub position_limits: Option<&'a [(f64, f64)]>,
     /// Period of control, ns.
@@ -65,6 +72,21 @@ pub enum SetupError {
         /// Control's rate.
         control_hz: f64,
     },
+    /// A latency for which more outputs would be on their way than can wait.
+    #[error(
+        "{file}: `runtime.latency_ticks`: found {found}; expected at most {most} for runs every {decimation} ticks, of \
+         whose outputs no more can wait at once; lower latency_ticks or rate_hz"
+    )]
+    Latency {
+        /// Manifest.
+        file: String,
+        /// The manifest's, ticks.
+        found: u32,
+        /// Most, ticks.
+        most: u64,
+        /// Ticks from run to run.
+        decimation: u64,
+    },
     /// A gain beyond what the robot allows.
     #[error(
         "{file}: `joints.{gain}` of `{joint}`: found {found}; expected at most {most}; train with lower gains or correct the robot description"
@@ -80,6 +102,25 @@ pub enum SetupError {
         found: f64,
         /// Robot's limit.
         most: f64,
+    },
+    /// A joint too soft to carry what this robot weighs.
+    #[error(
+        "{file}:{line}: `joints.kp` of `{joint}`: found {found} N m/rad; expected at least {least}, {LEAST_STIFFNESS} \
+         of the {stand} with which this robot stands; give the stiffness used in training, in N m/rad"
+    )]
+    Slack {
+        /// Manifest.
+        file: String,
+        /// Line of joints.kp.
+        line: usize,
+        /// Joint.
+        joint: String,
+        /// Manifest's value, N m/rad.
+        found: f64,
+        /// Least allowed, N m/rad.
+        least: f64,
+        /// The robot's own, N m/rad.
+        stand: f64,
     },
     /// A position the joint cannot take.
     #[error(transparent)]
@@ -142,6 +183,15 @@ pub(crate) fn decimation(model: &Model, period_ns: u64) -> Result<u64, SetupErro
     Err(SetupError::Rate { file: model.file.clone(), rate_hz, control_hz: 1e9 / period_ns as f64 })
 }
 
+/// As many outputs are on their way as control lets wait, or fewer.
+pub(crate) fn check_latency(model: &Model, decimation: u64) -> Result<(), SetupError> {
+    let (found, most) = (model.manifest.runtime.latency_ticks, latency_ticks_max(decimation));
+    if u64::from(found) <= most {
+        return Ok(());
+    }
+    Err(SetupError::Latency { file: model.file.clone(), found, most, decimation })
+}
+
 pub(crate) fn check_gains(
     model: &Model,
     map: &JointMap,
@@ -157,6 +207,20 @@ pub(crate) fn check_gains(
                 let (file, joint) = (model.file.clone(), name.clone());
                 return Err(SetupError::Gain { file, gain, joint, found, most });
             }
+        }
+    }
+    Ok(())
+}
+
+/// Joints that only their stiffness holds are stiff enough for this robot.
+pub(crate) fn check_stiffness(model: &Model, config: &PolicyConfig<'_>) -> Result<(), SetupError> {
+    let Some(stand) = config.stand_kp_nm_per_rad else { return Ok(()) };
+    let (manifest, least) = (&model.manifest, LEAST_STIFFNESS * stand);
+    let joints = &manifest.joints;
+    for (index, (name, found)) in joints.order.iter().zip(&joints.kp_nm_per_rad).enumerate() {
+        if *found < least && manifest.is_held_by_stiffness(index) {
+            let (file, line, joint) = (model.file.clone(), joints.kp_line, name.clone());
+            return Err(SetupError::Slack { file, line, joint, found: *found, least, stand });
         }
     }
     Ok(())

@@ -52,6 +52,26 @@ pub enum GoldenFailure {
         /// Why.
         reason: String,
     },
+    /// A value that no tick moves: its factor could be any number.
+    #[error(
+        "line {line} of the manifest: `{value}` of {term} in `{tensor}`: no golden tick moves it (found {shown:.1e} at \
+         most; expected above {atol:.1e}, the tolerance), so that a wrong scale or order of it would go unnoticed; make \
+         golden vectors with measurements and commands that move every value, as `sinew model import` does"
+    )]
+    Unexcited {
+        /// Input.
+        tensor: String,
+        /// Kind of its term.
+        term: &'static str,
+        /// Axis, joint or foot.
+        value: String,
+        /// Line of the term in the manifest.
+        line: usize,
+        /// Most that its factor shows in any tick.
+        shown: f64,
+        /// What it has to be above.
+        atol: f64,
+    },
     /// A golden column names a joint or foot that is not on the robot.
     #[error("golden column `{name}`: the robot has no such {what}; export for this robot")]
     Column {

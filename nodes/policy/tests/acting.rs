@@ -217,6 +217,7 @@ fn degrees_are_recognised_by_the_range_of_the_joint() {
             joints: &joints,
             feet: &feet,
             max_gains: None,
+            stand_kp_nm_per_rad: None,
             position_limits: Some(limits),
             period_ns: toy::PERIOD_NS,
             latency_ticks_min: 0,

@@ -15,6 +15,7 @@ fn explained(model: &Model) -> Explained {
         joints: &names("b a"),
         feet: &names("left right"),
         max_gains: None,
+        stand_kp_nm_per_rad: None,
         position_limits: None,
         period_ns: toy::PERIOD_NS,
         latency_ticks_min: 0,
@@ -86,7 +87,7 @@ fn a_normalised_value_stands_beside_what_was_measured_and_says_its_limit() {
         ("mode = \"mean_std\", mean = 1.0, std = 0.5, clip = 1.5", "x 2, - 1, / 0.5, clip -1.5 .. 1.5", 1.5),
         ("mode = \"min_max\", min = 0.0, max = 4.0", "x 2, 0 .. 4 to -1 .. 1", 0.0),
         ("mode = \"min_max\", min = 0.0, max = 1.0, clip = 2.0", "x 2, 0 .. 1 to -1 .. 1, clip -2 .. 2", 2.0),
-        ("mode = \"min_max\", min = 1.0, max = 1.0, eps = 1.0", "x 2, 1 .. 2 to -1 .. 1", 1.0),
+        ("mode = \"min_max\", min = [1.0, 0.0], max = 1.0, eps = 1.0", "x 2, 1 .. 2 to -1 .. 1", 1.0),
     ] {
         let model = toy::observing(2, &format!("normalize = {{ {normalize} }}"), joints);
         let mut explained = explained(&model);

@@ -288,7 +288,7 @@ fn whole_inputs_are_normalised_in_every_mode() {
         ("mode = \"min_max\", min = [0.0, 2.0], max = [2.0, 10.0]", [0.0, -0.5]),
         ("mode = \"min_max\", min = [0.0, 2.0], max = [2.0, 10.0], to = [0.0, 1.0]", [0.5, 0.25]),
         ("mode = \"quantile\", q01 = [0.0, 2.0], q99 = [0.5, 10.0], clip = 1.5", [1.5, -0.5]),
-        ("mode = \"min_max\", min = [1.0, 3.9], max = [1.0, 3.9], eps = 0.1", [-1.0, 1.0]),
+        ("mode = \"min_max\", min = [1.0, 3.9], max = [1.0, 4.4], eps = 0.1", [-1.0, -0.6]),
     ] {
         let model = observing(2, &format!("normalize = {{ {normalize} }}"), &values);
         close(&seen(&model, "obs", [nth(0)])[0], &expected);
@@ -298,7 +298,8 @@ fn whole_inputs_are_normalised_in_every_mode() {
 #[test]
 fn numbers_of_a_normalisation_may_stand_in_a_file() {
     use sinew_inference::{Model, sha256_hex};
-    let stats = br#"{"observation.state": {"mean": [0.5, 3.0], "std": [0.25, 2.0]}}"#;
+    let stats = br#"{"observation.state": {"mean": [0.5, 3.0], "std": [0.25, 2.0]},
+        "flat": {"mean": [0, 0], "std": [0, 0]}}"#;
     let body = |prefix: &str| {
         format!(
             "[[input]]\ntensor = \"obs\"\ndtype = \"f32\"\nshape = [1, 2]\nnormalize = {{ mode = \"mean_std\", \
@@ -320,6 +321,15 @@ fn numbers_of_a_normalisation_may_stand_in_a_file() {
     other.0.insert("stats.json".into(), b"{}".to_vec());
     let error = Model::load(&other, toy::MANIFEST).unwrap_err().to_string();
     assert!(error.contains("SHA-256") && error.contains("stats.json"), "{error}");
+
+    // Division by eps alone would make any measurement enormous.
+    let flat = body("flat.").replace("mean_std\",", "mean_std\", eps = 1e-8,");
+    let mut flat = toy::files(&graph, &toy::manifest(&flat));
+    flat.0.insert("stats.json".into(), stats.to_vec());
+    let error = Model::load(&flat, toy::MANIFEST).unwrap_err().to_string();
+    for part in ["stats.json", "`flat.std`", "a deviation of 0 at each of 2 values", "mode = \"none\""] {
+        assert!(error.contains(part), "`{part}` is missing in: {error}");
+    }
 
     let mut unprefixed = toy::files(&graph, &toy::manifest(&body("action.")));
     unprefixed.0.insert("stats.json".into(), stats.to_vec());

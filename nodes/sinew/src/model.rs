@@ -36,6 +36,7 @@ pub struct RobotSite {
     joints: Vec<String>,
     feet: Vec<String>,
     gains: Vec<(f64, f64)>,
+    stand_kp_nm_per_rad: f64,
     ranges: Vec<(f64, f64)>,
     period_ns: u64,
 }
@@ -55,6 +56,7 @@ impl RobotSite {
             joints: robot.joint_names().map(str::to_owned).collect(),
             feet: robot.feet.iter().map(|foot| foot.name.clone()).collect(),
             gains: robot.joints.iter().map(|j| (j.limits.kp_max, j.limits.kd_max)).collect(),
+            stand_kp_nm_per_rad: robot.stand.kp,
             ranges: robot.joints.iter().map(|j| (j.limits.q_min_rad, j.limits.q_max_rad)).collect(),
             period_ns: robot.period_ns,
             name: robot.name,
@@ -68,6 +70,7 @@ impl RobotSite {
             joints: &self.joints,
             feet: &self.feet,
             max_gains: Some(&self.gains),
+            stand_kp_nm_per_rad: Some(self.stand_kp_nm_per_rad),
             position_limits: Some(&self.ranges),
             period_ns: self.period_ns,
         }

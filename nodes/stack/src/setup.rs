@@ -238,6 +238,7 @@ impl Setup {
             joints: &joints,
             feet: &feet,
             max_gains: Some(&gains),
+            stand_kp_nm_per_rad: Some(self.robot.stand.kp),
             position_limits: Some(&ranges),
             period_ns: self.robot.period_ns,
             latency_ticks_min: u32::try_from(self.policy_timing(number).latency_ticks).unwrap_or(u32::MAX),

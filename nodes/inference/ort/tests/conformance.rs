@@ -68,6 +68,7 @@ fn both_engines_give_the_golden_targets_within_1e_5_rad() {
             joints: &joints,
             feet: &[],
             max_gains: None,
+            stand_kp_nm_per_rad: None,
             position_limits: None,
             period_ns: 2_000_000,
             latency_ticks_min: 0,

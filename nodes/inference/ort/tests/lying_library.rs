@@ -265,6 +265,7 @@ fn a_provider_that_vanishes_in_flight_is_a_fault_of_the_policy() {
             joints: &joints,
             feet: &[],
             max_gains: None,
+            stand_kp_nm_per_rad: None,
             position_limits: None,
             period_ns: 2_000_000,
             latency_ticks_min: 0,

@@ -8,7 +8,7 @@ use super::fact::Fact;
 use super::overrides::Overrides;
 use super::tree::At;
 use super::{CommandRange, Numbers};
-use crate::manifest::DECIMATION_BASE_HZ;
+use crate::manifest::{DECIMATION_BASE_HZ, MAX_JUMP_RAD};
 
 /// Ticks of control from observation to use, where the rate leaves room for them.
 const LATENCY_TICKS: usize = 2;
@@ -29,7 +29,10 @@ impl DraftRuntime {
             None => latency(rate_hz),
         };
         let deadline_ms = match overrides.get("runtime.deadline_ms") {
-            Some(at) => Fact::known(between(&at, 0.01, 1000.0, "ms")?, at.from()),
+            Some(at) => {
+                let period_ms = rate_hz.value().map_or(1000.0, |rate| 1000.0 / rate);
+                Fact::known(between(&at, 0.01, period_ms.min(1000.0), "ms")?, at.from())
+            }
             None => deadline(rate_hz, &latency_ticks),
         };
         let on_miss = match word(overrides, "runtime.on_miss", &ON_MISS)? {
@@ -94,8 +97,8 @@ fn action_jump(joints: &[String], overrides: &Overrides) -> Result<Fact<Option<V
         let why = "the largest change of a target from run to run is not known, so none is watched; the guard's own limits hold";
         return Ok(Fact::assumed(None, why, "--set safety.max_action_jump=0.6 (rad, or one per joint)"));
     };
-    if given.value().is_some_and(|values| values.iter().any(|v| *v <= 0.0)) {
-        let reason = "expected rad per run, above zero".to_owned();
+    if given.value().is_some_and(|values| values.iter().any(|v| *v <= 0.0 || *v > MAX_JUMP_RAD)) {
+        let reason = "expected rad per run, above zero and at most 2 pi".to_owned();
         return Err(ImportError::Override { key: KEY.to_owned(), reason });
     }
     Ok(given.map(Some))
@@ -118,7 +121,7 @@ pub(super) fn command_range(
         return Ok(Some(own.unwrap_or_else(|| Fact::assumed([None; 3], why, supply))));
     };
     at.closed(&["vx", "vy", "wz"])?;
-    let axis = |key| at.get(key).map(|at: At<'_>| at.pair()).transpose();
+    let axis = |key| at.get(key).map(|at: At<'_>| at.command_range()).transpose();
     Ok(Some(Fact::known([axis("vx")?, axis("vy")?, axis("wz")?], at.from())))
 }
 

@@ -9,6 +9,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{DuplicateKeyPolicy, NonFiniteFloatPolicy, Spanned};
 
 use super::error::ImportError;
+use crate::manifest::holds_zero;
 
 /// One value and its line.
 #[derive(Clone, Debug, PartialEq)]
@@ -243,6 +244,20 @@ impl<'a> At<'a> {
     pub fn pair(&self) -> Result<[f64; 2], ImportError> {
         match self.numbers()?.as_slice() {
             [lo, hi] if lo < hi => Ok([*lo, *hi]),
+            _ => Err(self.mismatch("[low, high] with low below high")),
+        }
+    }
+
+    /// As the range of one axis of the velocity command: `[low, high]` with 0 in it, as a stop asks for 0; `[0, 0]` is
+    /// an axis that stays still.
+    pub fn command_range(&self) -> Result<[f64; 2], ImportError> {
+        match self.numbers()?.as_slice() {
+            [lo, hi] if holds_zero([*lo, *hi]) => Ok([*lo, *hi]),
+            [lo, hi] if lo <= hi => Err(self.error(
+                format!("[{lo}, {hi}]"),
+                "a range with 0 in it, which is what a stop asks for",
+                "give the ranges to clamp to, each with 0 in it or left out: --set 'command.range={vx: [0, 1.2]}'",
+            )),
             _ => Err(self.mismatch("[low, high] with low below high")),
         }
     }

@@ -94,7 +94,7 @@ pub(super) fn draft(
         kp,
         kd,
         unlike_gains: false,
-        command_range: command_range(&top)?,
+        command_range: command_range(&top, overrides)?,
         inputs: vec![DraftInput {
             tensor: input.name.clone(),
             dtype,
@@ -319,14 +319,17 @@ fn action(actions: &At<'_>, joints: usize) -> Result<OutputWhat, ImportError> {
 }
 
 /// `commands.base_velocity.ranges`, to which the velocity command is clamped.
-fn command_range(top: &At<'_>) -> Result<Option<Fact<CommandRange>>, ImportError> {
+fn command_range(top: &At<'_>, overrides: &Overrides) -> Result<Option<Fact<CommandRange>>, ImportError> {
     let Some(commands) = top.get("commands") else { return Ok(None) };
     commands.closed(&["base_velocity"])?;
     let Some(velocity) = commands.get("base_velocity") else { return Ok(None) };
     velocity.closed(&["ranges"])?;
     let ranges = velocity.required("ranges", "the ranges of the command")?;
     ranges.closed(&["lin_vel_x", "lin_vel_y", "ang_vel_z", "heading"])?;
-    let axis = |key| ranges.get(key).map(|at: At<'_>| at.pair()).transpose();
+    if overrides.peek("command.range").is_some() {
+        return Ok(None);
+    }
+    let axis = |key| ranges.get(key).map(|at: At<'_>| at.command_range()).transpose();
     let value = [axis("lin_vel_x")?, axis("lin_vel_y")?, axis("ang_vel_z")?];
     Ok(Some(Fact::known(value, ranges.from())))
 }

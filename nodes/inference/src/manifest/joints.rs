@@ -21,6 +21,8 @@ pub struct Joints {
     pub line: usize,
     /// Line of `default_pos`, for messages.
     pub default_pos_line: usize,
+    /// Line of `kp`, for messages.
+    pub kp_line: usize,
 }
 
 impl Joints {
@@ -51,8 +53,9 @@ impl Joints {
                 refuse_lopsided(&section, "kd", &order, &kd_nm_s_per_rad)?;
             }
         }
+        let kp_line = section.required("kp", "N m/rad")?.line();
         section.finish()?;
-        Ok(Self { order, default_pos_rad, kp_nm_per_rad, kd_nm_s_per_rad, line, default_pos_line })
+        Ok(Self { order, default_pos_rad, kp_nm_per_rad, kd_nm_s_per_rad, line, default_pos_line, kp_line })
     }
 
     /// Position of `name` in the policy's order.

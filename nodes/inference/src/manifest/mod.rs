@@ -13,8 +13,8 @@
 //! external = [{ file = "quad_walk.onnx.data", sha256 = "…" }]     # every data file the graph names
 //! [runtime]               # when it runs and on what, see Runtime and Placement
 //! rate_hz = 50            # or decimation = 10, of a robot of 500 Hz: how often a frame leaves
-//! deadline_ms = 4.0       # longer runs are misses
-//! latency_ticks = 2       # observation tick to the tick that uses the output
+//! deadline_ms = 4.0       # longer runs are misses; at most one period
+//! latency_ticks = 2       # observation tick to the tick that uses the output; at most seven runs
 //! on_miss = "hold"        # or damp, fault: what one miss does
 //! misses_max = 2          # that many in a row end the policy
 //! engine = ["native", "onnxruntime"]   # in order of preference
@@ -25,7 +25,7 @@
 //! library = "libonnxruntime_providers_musa.so"    # in this folder or below it
 //! sha256 = "…"
 //! [safety]                # see Safety
-//! max_action_jump = 0.6   # rad per run
+//! max_action_jump = 0.6   # rad per run, at most 2 pi
 //! fallback = "stand"      # or damp
 //! [[safety.obs_range]]    # as seen in training
 //! tensor = "obs"
@@ -33,12 +33,12 @@
 //! max = 5.0
 //! policy = "warn"         # or fault
 //! [command]               # see CommandLimits
-//! range = { vx = [-0.6, 1.2], vy = [-0.5, 0.5], wz = [-1.0, 1.0] }
+//! range = { vx = [-0.6, 1.2], vy = [-0.5, 0.5], wz = [-1.0, 1.0] }     # each with 0 in it, or [0, 0]
 //! slew_per_s = [1.0, 0.6, 2.0]
 //! timeout_ms = 300
 //! [joints]
 //! order = ["FR_hip", "…"] # the policy's own order; mapped by name
-//! default_pos = [0.0, …]  # rad; one number, or one per joint; likewise kp (N m/rad) and kd (N m s/rad)
+//! default_pos = [0.0, …]  # rad; one number, or one per joint; likewise kp (N m/rad; above 0 at position targets) and kd (N m s/rad)
 //! kp = 40.0
 //! kd = 1.0
 //! gain_order = "policy"   # or the names in the order of kp and kd
@@ -60,7 +60,7 @@
 //! reset_on = ["activate", "gap>40ms"]
 //! [[output]]
 //! tensor = "joint_targets"
-//! kind = "target/joint/position"       # rad = offset + scale * clip_raw(value), then clip, then rate_limit
+//! kind = "target/joint/position"       # rad = offset + scale (not 0) * clip_raw(value), then clip, then rate_limit (per second; at most 1000 rad/s)
 //! joints = "@joints"      # or a list of names
 //! chunk = { steps = 50, dt_ms = 20.0, mode = "crossfade", fade_ms = 100.0, execute = 25 }
 //! [verify]
@@ -85,6 +85,7 @@ mod safety;
 mod state;
 mod term;
 
+pub(crate) use command::holds_zero;
 pub use command::{CommandAxis, CommandLimits};
 pub use history::{History, HistoryInit, HistoryLayout, HistoryOrder};
 pub use input::{Counter, CounterEnd, Gaussian, Input, InputSource, Observed};
@@ -94,6 +95,7 @@ pub use output::{Chunk, ChunkMode, Interpolation, Output, OutputKind, Quantity, 
 pub use phase::{Phase, PhaseForm, PhaseLayout, PhaseRange, PhaseRest};
 pub use reader::ManifestError;
 pub use runtime::{BuildTime, EngineKind, OnMiss, Placement, Plugin, Profile, Runtime, TensorRt};
+pub(crate) use safety::MAX_JUMP_RAD;
 pub use safety::{Fallback, ObservationRange, RangePolicy, Safety};
 pub use state::{Ring, State, StateInit};
 pub use term::{Operation, RotationForm, Stage, Term, TermKind};
@@ -211,6 +213,11 @@ impl Manifest {
     /// Reads a manifest; `file` is how to call it in messages.
     pub fn parse(file: &str, text: &str) -> Result<Self, ManifestError> {
         parse::manifest(file, text)
+    }
+
+    /// True when joint `index` of the policy's order has a position target that nothing but its stiffness carries out.
+    pub fn is_held_by_stiffness(&self, index: usize) -> bool {
+        parse::is_held_by_stiffness(&self.outputs, index)
     }
 
     /// A refusal found later, about a line of this manifest.

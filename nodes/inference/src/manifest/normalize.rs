@@ -145,17 +145,31 @@ impl StatsRef {
     }
 }
 
+/// Statistics of data in which nothing ever moved, or of no data: eps alone would divide, which makes each measurement
+/// enormous.
+fn flat(found: &str, values: usize) -> (String, String) {
+    let expected =
+        "some value that moved in training, or `normalize = { mode = \"none\" }` where nothing is normalised";
+    (format!("{found} at each of {values} values"), expected.to_owned())
+}
+
 fn build(mode: Mode, first: Vec<f64>, second: Vec<f64>, rest: Rest) -> Result<Normalize, (String, String)> {
     let Rest { eps, to, clip } = rest;
     if mode == Mode::MeanStd {
         if let Some(std) = second.iter().find(|s| **s < 0.0 || **s + eps <= 0.0) {
             return Err((format!("the deviation {std}"), "std + eps above zero".to_owned()));
         }
+        if second.iter().all(|s| *s == 0.0) {
+            return Err(flat("a deviation of 0", second.len()));
+        }
         return Ok(Normalize::MeanStd { mean: first, std: second, eps, clip });
     }
     let wrong = |(lo, hi): &(&f64, &f64)| hi < lo || (hi == lo && eps <= 0.0);
     if let Some((lo, hi)) = first.iter().zip(&second).find(wrong) {
         return Err((format!("the range {lo} to {hi}"), "a width above zero, or eps above zero".to_owned()));
+    }
+    if first == second {
+        return Err(flat("a width of 0", second.len()));
     }
     Ok(Normalize::Range { lo: first, hi: second, eps, to, clip })
 }

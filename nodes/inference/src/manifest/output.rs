@@ -51,6 +51,17 @@ pub enum Quantity {
     Effort,
 }
 
+impl Quantity {
+    /// Largest limit on its change per second, and the unit; no drive follows faster, so more limits nothing.
+    fn rate_max(self) -> (f64, &'static str) {
+        match self {
+            Self::Position => (1e3, "rad/s"),
+            Self::Velocity => (1e5, "rad/s^2"),
+            Self::Effort => (1e6, "N m/s"),
+        }
+    }
+}
+
 /// Joint targets: `offset + scale * clip_raw(value)`, then clip, then rate limit. Lists are as long as `joints`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Target {
@@ -220,8 +231,11 @@ impl Target {
         let angles = quantity == Quantity::Position;
         let numbers = |key| section.optional(key).map(|e| e.numbers(count, "one per joint")).transpose();
         let scale = numbers("scale")?.unwrap_or_else(|| vec![1.0; count]);
-        if let (true, Some(entry)) = (angles, section.optional("scale")) {
-            refuse_turns(&entry, &scale)?;
+        if let Some(entry) = section.optional("scale") {
+            refuse_dead_joints(&entry, &scale, &picks, joints)?;
+            if angles {
+                refuse_turns(&entry, &scale)?;
+            }
         }
         let offset = match section.optional("offset") {
             None => vec![0.0; count],
@@ -255,12 +269,40 @@ impl Target {
         {
             return Err(entry.error("a limit that is not above zero", "above zero per second", "raise it"));
         }
+        let (most, unit) = quantity.rate_max();
+        if let (Some(limits), Some(entry)) = (&rate_limit_per_s, section.optional("rate_limit"))
+            && let Some(value) = limits.iter().find(|v| **v > most)
+        {
+            let expected =
+                format!("at most {most} {unit}: no drive follows faster, so that more limits nothing");
+            let hint = "write the limit of training, or leave the key out where there is none";
+            return Err(entry.error(value.to_string(), expected, hint));
+        }
         let chunk = match section.optional("chunk") {
             Some(entry) => Chunk::parse(entry.section()?)?,
             None => None,
         };
         Ok(Self { quantity, joints: picks, clip_raw, scale, offset, clip, rate_limit_per_s, chunk })
     }
+}
+
+/// With a scale of 0 the graph moves nothing and the joint rests at its offset, whatever the policy wants.
+fn refuse_dead_joints(
+    entry: &Entry<'_>,
+    scale: &[f64],
+    picks: &[usize],
+    joints: &Joints,
+) -> Result<(), ManifestError> {
+    let dead = scale.iter().zip(picks).find(|(scale, _)| **scale == 0.0);
+    let Some((_, at)) = dead else { return Ok(()) };
+    let name = joints.order.get(*at).map_or("", String::as_str);
+    let hint =
+        "give the scale of training; an output that shall move nothing is of kind \"ignore\", with a reason";
+    Err(entry.error(
+        format!("0 for `{name}`"),
+        "a scale other than 0 for each joint that the output moves",
+        hint,
+    ))
 }
 
 fn refuse_turns(entry: &Entry<'_>, values_rad: &[f64]) -> Result<(), ManifestError> {

@@ -37,6 +37,7 @@ pub(super) fn manifest(file: &str, text: &str) -> Result<Manifest, ManifestError
         .into_iter()
         .map(|section| Output::parse(section, &joints))
         .collect::<Result<Vec<_>, _>>()?;
+    refuse_slack_joints(&root, &joints, &outputs)?;
     let fed_back = fed_back(&root, &outputs)?;
     let inputs = sections(&root, "input", "[[input]] sections")?
         .into_iter()
@@ -207,6 +208,30 @@ fn fed_back(root: &Section<'_>, outputs: &[Output]) -> Result<FedBack, ManifestE
         }
     };
     Ok(FedBack { raw: feedback.or_else(|| single.clone()), scaled: single })
+}
+
+/// A drive moves to a position by its stiffness: with none the target changes nothing and the robot sinks.
+fn refuse_slack_joints(root: &Section<'_>, joints: &Joints, outputs: &[Output]) -> Result<(), ManifestError> {
+    for (index, (name, kp)) in joints.order.iter().zip(&joints.kp_nm_per_rad).enumerate() {
+        if *kp > 0.0 || !is_held_by_stiffness(outputs, index) {
+            continue;
+        }
+        let entry = root.required("joints", "a table")?.section()?.required("kp", "N m/rad")?;
+        let found = format!("{kp} for `{name}`, which has a position target");
+        let hint = "give the stiffness used in training, or take the joint out of the position target; where the \
+                    policy computes torques, add an output of kind target/joint/effort";
+        return Err(entry.error(found, "above 0 N m/rad", hint));
+    }
+    Ok(())
+}
+
+/// True when `joint` has a position target that nothing but its stiffness carries out.
+pub(super) fn is_held_by_stiffness(outputs: &[Output], joint: usize) -> bool {
+    let moved = |quantity| {
+        let mut targets = outputs.iter().filter_map(Output::target).filter(|t| t.quantity == quantity);
+        targets.any(|t| t.joints.contains(&joint))
+    };
+    moved(Quantity::Position) && !moved(Quantity::Effort)
 }
 
 fn refuse_unread_feedback(

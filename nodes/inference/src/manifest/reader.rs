@@ -354,15 +354,20 @@ impl<'a> Entry<'a> {
     /// As `[low, high]`.
     pub(super) fn pair(&self) -> Result<[f64; 2], ManifestError> {
         let expected = "[low, high] with low below high";
-        let list = self.list(expected)?;
-        let [lo, hi] = list.as_slice() else {
-            return Err(self.error(format!("{} values", list.len()), expected, "give two numbers"));
-        };
-        let (lo, hi) = (lo.number(expected)?, hi.number(expected)?);
+        let [lo, hi] = self.two(expected)?;
         if lo < hi {
             return Ok([lo, hi]);
         }
         Err(self.error(format!("[{lo}, {hi}]"), expected, "put the smaller number first"))
+    }
+
+    /// As two numbers.
+    pub(super) fn two(&self, expected: &str) -> Result<[f64; 2], ManifestError> {
+        let list = self.list(expected)?;
+        let [lo, hi] = list.as_slice() else {
+            return Err(self.error(format!("{} values", list.len()), expected, "give two numbers"));
+        };
+        Ok([lo.number(expected)?, hi.number(expected)?])
     }
 
     /// As a table.

@@ -167,7 +167,14 @@ impl Runtime {
                 return Err(section.error("both", "`rate_hz` or `decimation`", "remove one of them"));
             }
         };
-        let deadline_ms = section.required("deadline_ms", "ms")?.number_in(0.01, 1000.0, "ms")?;
+        let entry = section.required("deadline_ms", "ms")?;
+        let deadline_ms = entry.number_in(0.01, 1000.0, "ms")?;
+        let period_ms = 1000.0 / rate_hz;
+        if deadline_ms > period_ms * (1.0 + 1e-9) {
+            let expected = format!("at most {period_ms} ms, one period of {rate_hz} Hz");
+            let hint = "a run still going when the next is due is a miss: lower the deadline or the rate";
+            return Err(entry.error(format!("{deadline_ms} ms"), expected, hint));
+        }
         let latency_ticks = whole(&section, "latency_ticks", 1, 100)?.unwrap_or(2);
         let on_miss = match section.optional("on_miss") {
             Some(entry) => {

@@ -2,6 +2,9 @@
 
 use super::reader::{ManifestError, Section};
 
+/// Largest bound on the change of a target from run to run, rad: one turn.
+pub(crate) const MAX_JUMP_RAD: f64 = std::f64::consts::TAU;
+
 /// What follows a policy that is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fallback {
@@ -68,6 +71,11 @@ impl Safety {
                         "rad per run, above zero",
                         "raise it",
                     ));
+                }
+                if let Some(value) = values.iter().find(|v| **v > MAX_JUMP_RAD) {
+                    let expected = "at most 2 pi rad per run: a larger jump is no bound for a joint";
+                    let hint = "write radians; leave the key out where no jump is to be watched";
+                    return Err(entry.error(value.to_string(), expected, hint));
                 }
                 Some(values)
             }

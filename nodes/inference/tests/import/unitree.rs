@@ -137,6 +137,22 @@ fn what_is_not_known_is_refused_by_key_and_line() {
     fixture()
         .edit(FILE, "lin_vel_x: [-0.6, 1.2]", "lin_vel_x: [1.2, -0.6]")
         .refused(&["lin_vel_x", "low below high"]);
+    let walking = fixture().edit(FILE, "lin_vel_x: [-0.6, 1.2]", "lin_vel_x: [0.5, 1.2]");
+    walking.refused(&["deploy.yaml", "lin_vel_x", "[0.5, 1.2]", "a stop asks for", "--set 'command.range"]);
+    // The way out that the message names.
+    let said = walking.set("command.range={vx: [0, 1.2]}").draft().command_range.unwrap();
+    assert_eq!(said.value(), Some(&[Some([0.0, 1.2]), None, None]));
+}
+
+#[test]
+fn an_axis_of_the_command_may_stay_still() {
+    let still = fixture().edit(FILE, "lin_vel_y: [-0.5, 0.5]", "lin_vel_y: [0.0, 0.0]");
+    let range = *still.draft().command_range.unwrap().value().unwrap();
+    assert_eq!(range[1], Some([0.0, 0.0]));
+    let text = still.written().unwrap().manifest;
+    assert!(text.contains("vy = [0.0, 0.0]"), "{text}");
+    let said = fixture().set("command.range={vx: [-1, 1], vy: [0, 0]}").draft().command_range.unwrap();
+    assert_eq!(said.value(), Some(&[Some([-1.0, 1.0]), Some([0.0, 0.0]), None]));
 }
 
 #[test]

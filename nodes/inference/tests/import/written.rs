@@ -165,14 +165,17 @@ fn an_assumed_deadline_lies_before_the_use_of_the_result_and_before_the_next_run
 #[test]
 fn values_of_no_sense_are_refused_where_they_are_said() {
     let rows = [
-        ("quad_unitree", "runtime.deadline_ms=0", "0.01 to 1000 ms"),
+        ("quad_unitree", "runtime.deadline_ms=0", "0.01 to 20 ms"),
+        ("quad_unitree", "runtime.deadline_ms=21", "0.01 to 20 ms"),
         ("quad_unitree", "runtime.latency_ticks=0", "1 to 100"),
         ("quad_unitree", "runtime.latency_ticks=1.5", "a whole number"),
         ("quad_unitree", "runtime.on_miss=ignore", "hold or damp or fault"),
         ("quad_unitree", "runtime.misses_max=0", "1 to 1000"),
         ("quad_unitree", "safety.fallback=walk", "stand or damp"),
         ("quad_unitree", "safety.max_action_jump=0", "above zero"),
+        ("quad_unitree", "safety.max_action_jump=6.3", "at most 2 pi"),
         ("quad_unitree", "command.range={vx: [1, -1]}", "low below high"),
+        ("quad_unitree", "command.range={vx: [0.5, 1]}", "a stop asks for"),
         ("quad_lerobot", "chunk.interp=cubic", "linear or hold"),
         ("quad_leapp", "state.gap_ms=-1", "0 to 10000 ms"),
         // A model that reads no command has no use for its range; one without a state none for a gap.

@@ -70,6 +70,7 @@ pub fn config(joints: &[String]) -> PolicyConfig<'_> {
         joints,
         feet: &[],
         max_gains: None,
+        stand_kp_nm_per_rad: None,
         position_limits: None,
         period_ns: PERIOD_NS,
         latency_ticks_min: 0,

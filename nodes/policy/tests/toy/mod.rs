@@ -161,6 +161,7 @@ pub fn delayed_policy(
         joints: &names("b a"),
         feet: &names("left right"),
         max_gains: None,
+        stand_kp_nm_per_rad: None,
         position_limits: None,
         period_ns: PERIOD_NS,
         latency_ticks_min,

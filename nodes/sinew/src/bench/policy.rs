@@ -243,6 +243,7 @@ fn node(model: &Model, engine: Box<dyn Engine>) -> Result<Policy> {
         joints: &joints,
         feet: &[],
         max_gains: None,
+        stand_kp_nm_per_rad: None,
         position_limits: None,
         period_ns: 2_000_000,
         latency_ticks_min: 0,

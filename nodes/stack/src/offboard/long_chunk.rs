@@ -139,6 +139,7 @@ pub fn policy(model: &Model, value: impl Fn(usize) -> f32) -> Policy {
         joints: &joints(),
         feet: &[],
         max_gains: None,
+        stand_kp_nm_per_rad: None,
         position_limits: None,
         period_ns: PERIOD_NS,
         latency_ticks_min: 0,
