@@ -5,17 +5,26 @@ use super::folder::Folder;
 use super::graph_file::GraphFile;
 use super::overrides::Overrides;
 use super::tree::Document;
-use super::{Kind, onnx_metadata, rl_sar, unitree};
+use super::{Kind, lerobot, onnx_metadata, rl_sar, unitree};
+
+/// Names by which a file of a format is known even when it cannot be read.
+const NAMES: [&str; 4] = [unitree::FILE, rl_sar::CONFIG, rl_sar::BASE, lerobot::CONFIG];
 
 /// The one format `folder` shows; several or none is a refusal that names them.
 pub(super) fn detect(folder: &Folder<'_>) -> Result<Kind, ImportError> {
     let mut found: Vec<(Kind, String)> = Vec::new();
+    // A file of another purpose may be anything, so what cannot be read counts only where no other file shows a format.
+    let (mut unreadable, mut unreadable_by_name) = (None, None);
     for file in folder.ending(&[".yaml", ".yml", ".json"]) {
-        // A file of another purpose may be anything; only a pointer instead of a file is worth a refusal.
         let document = match folder.document(file) {
             Ok(document) => document,
             Err(pointer @ ImportError::LfsPointer { .. }) => return Err(pointer),
-            Err(_) => continue,
+            Err(error) => {
+                let by_name = file.rsplit('/').next().is_some_and(|name| NAMES.contains(&name));
+                let slot = if by_name { &mut unreadable_by_name } else { &mut unreadable };
+                slot.get_or_insert(error);
+                continue;
+            }
         };
         if let Some(kind) = kind_of(file, &document)
             && !found.iter().any(|(k, _)| *k == kind)
@@ -24,11 +33,17 @@ pub(super) fn detect(folder: &Folder<'_>) -> Result<Kind, ImportError> {
         }
     }
     if found.is_empty() {
+        if let Some(error) = unreadable_by_name {
+            return Err(error);
+        }
         found.extend(self_describing(folder)?.map(|file| (Kind::OnnxMetadata, file)));
     }
     match found.as_slice() {
         [(kind, _)] => Ok(*kind),
         [] => {
+            if let Some(error) = unreadable {
+                return Err(error);
+            }
             let all: Vec<&str> = folder.files.iter().map(String::as_str).take(12).collect();
             let kinds: Vec<&str> = Kind::ALL.iter().map(|k| k.name()).collect();
             let found = if all.is_empty() { "no files".to_owned() } else { all.join(", ") };

@@ -77,6 +77,20 @@ pub enum ImportError {
         /// How to mend it.
         hint: Box<str>,
     },
+    /// A value that was read well and that no manifest may hold.
+    #[error("{from}: `{field}` of the model: found {found}; expected {expected}; {hint}")]
+    Refused {
+        /// File, line and key it was read at.
+        from: Box<str>,
+        /// Path in the manifest.
+        field: Box<str>,
+        /// What was read.
+        found: Box<str>,
+        /// What may stand there.
+        expected: Box<str>,
+        /// How to mend it.
+        hint: Box<str>,
+    },
     /// Files that are missing, doubled or of another sort than needed.
     #[error("{folder}: found {found}; expected {expected}; {hint}")]
     Files {

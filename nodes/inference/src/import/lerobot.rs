@@ -20,6 +20,7 @@ use super::runtime::{interpolation, standing_posture};
 use super::tree::{At, Document};
 use super::{Kind, RobotFacts};
 
+pub(super) const CONFIG: &str = "config.json";
 const STATE: &str = "observation.state";
 const ACTION: &str = "action";
 /// Steps that do not change numbers.
@@ -39,7 +40,7 @@ pub(super) fn draft(
     robot: &RobotFacts,
     overrides: &Overrides,
 ) -> Result<Draft, ImportError> {
-    let file = folder.one(&folder.called("config.json"), "config.json", "import the folder of one policy")?;
+    let file = folder.one(&folder.called(CONFIG), CONFIG, "import the folder of one policy")?;
     let document = folder.document(&file)?;
     let config = document.top();
     let (state_len, action_len) = features(&config)?;
@@ -72,7 +73,7 @@ pub(super) fn draft(
     let (out_shape, _) = graph.port(output)?;
     let before = norm(folder, "policy_preprocessor.json", "normalizer_processor", "STATE")?;
     let after = norm(folder, "policy_postprocessor.json", "unnormalizer_processor", "ACTION")?;
-    let (normalize, in_stats) = input_normalisation(folder, &before)?;
+    let (normalize, in_stats) = input_normalisation(folder, &before, state_len)?;
     if let Some(stats) = &in_stats {
         not_twice(folder, &graph, stats, state_len)?;
     }
@@ -81,7 +82,7 @@ pub(super) fn draft(
     let (scale, offset) = output_scaling(folder, &after, action_len, rad_per_unit)?;
     let terms = state_terms(&state_names, &known, state_len, &units)?;
     let chunk = chunk(&config, &out_shape, action_len, info.as_ref(), overrides)?;
-    let fps = info.as_ref().and_then(|i| i.top().get("fps").map(|f| (f.number(), f.from())));
+    let fps = info.as_ref().and_then(fps);
     let rate_hz = match (overrides.number("runtime.rate_hz")?, fps) {
         (Some(given), _) => given,
         (None, Some((fps, from))) => Fact::known(fps?, from),
@@ -356,9 +357,28 @@ fn statistics(folder: &Folder<'_>, norm: &Norm) -> Result<Stats, ImportError> {
     })
 }
 
+/// One list of a feature's statistics.
+fn listed(
+    stats: &Stats,
+    norm: &Norm,
+    feature: &str,
+    list: &str,
+    count: usize,
+) -> Result<Vec<f64>, ImportError> {
+    stats.list(&format!("{feature}.{list}"), count).map_err(|e| ImportError::Content {
+        file: norm.file.as_str().into(),
+        line: 1,
+        field: format!("{feature}.{list}").into(),
+        found: e.to_string().into(),
+        expected: format!("{count} numbers, for mode {}", norm.mode).into(),
+        hint: "save the processors with statistics of this mode".into(),
+    })
+}
+
 fn input_normalisation(
     folder: &Folder<'_>,
     norm: &Norm,
+    count: usize,
 ) -> Result<(DraftNormalize, Option<Stats>), ImportError> {
     let mode = match norm.mode.as_str() {
         "MEAN_STD" => "mean_std",
@@ -367,6 +387,14 @@ fn input_normalisation(
         _ => return Ok((DraftNormalize::None(norm.from.clone()), None)),
     };
     let stats = statistics(folder, norm)?;
+    let lists = match mode {
+        "mean_std" => ["mean", "std"],
+        "min_max" => ["min", "max"],
+        _ => ["q01", "q99"],
+    };
+    for list in lists {
+        listed(&stats, norm, STATE, list, count)?;
+    }
     let draft = DraftNormalize::Stats {
         mode,
         file: norm.file.clone(),
@@ -409,16 +437,7 @@ fn output_scaling(
         return Ok((Fact::known(vec![rad; count], from.clone()), Fact::known(vec![0.0; count], from)));
     }
     let stats = statistics(folder, norm)?;
-    let list = |name: &str| {
-        stats.list(&format!("{ACTION}.{name}"), count).map_err(|e| ImportError::Content {
-            file: norm.file.as_str().into(),
-            line: 1,
-            field: format!("{ACTION}.{name}").into(),
-            found: e.to_string().into(),
-            expected: format!("{count} numbers, for mode {}", norm.mode).into(),
-            hint: "save the processors with statistics of this mode".into(),
-        })
-    };
+    let list = |name: &str| listed(&stats, norm, ACTION, name, count);
     let (low, high) = match norm.mode.as_str() {
         "MEAN_STD" => {
             let scale = list("std")?.into_iter().map(|s| s * rad).collect();
@@ -433,6 +452,29 @@ fn output_scaling(
     let halves: Vec<f64> = low.iter().zip(&high).map(half).collect();
     let offset = low.iter().zip(&halves).map(|(lo, h)| (lo + h) * rad).collect();
     Ok((Fact::known(halves.iter().map(|h| h * rad).collect(), from.clone()), Fact::known(offset, from)))
+}
+
+/// Weight of a chunk against the one before it is exp(-coefficient).
+fn coefficient(at: &At<'_>) -> Result<f64, ImportError> {
+    let value = at.number()?;
+    if (-10.0..=10.0).contains(&value) {
+        return Ok(value);
+    }
+    Err(at.error(
+        at.found(),
+        "-10 to 10, e.g. 0.01",
+        "correct it, or set it to null for one chunk after the other",
+    ))
+}
+
+/// The data set's frames per second, within what a policy may run at, and where it stands.
+fn fps(info: &Document) -> Option<(Result<f64, ImportError>, String)> {
+    let at = info.top().get("fps")?;
+    let rate_hz = at.number().and_then(|fps| match fps {
+        fps if (1.0..=1000.0).contains(&fps) => Ok(fps),
+        _ => Err(at.error(at.found(), "1 to 1000 frames/s", "copy the data set's own info.json again")),
+    });
+    Some((rate_hz, at.from()))
 }
 
 /// `chunk_size`, `n_action_steps` and the ensembling of `config.json`.
@@ -466,7 +508,7 @@ fn chunk(
         return Ok(None);
     }
     let used = config.required("n_action_steps", "actions used of a chunk")?;
-    let fps = info.and_then(|i| i.top().get("fps").map(|f| (f.number(), f.from())));
+    let fps = info.and_then(fps);
     let dt_s = match (overrides.number("chunk.dt_s")?, fps) {
         (Some(given), _) => given,
         (None, Some((fps, from))) => Fact::known(1.0 / fps?, from),
@@ -478,7 +520,17 @@ fn chunk(
             ),
         },
     };
-    let ensemble = config.get("temporal_ensemble_coeff").map(|c| c.number()).transpose()?;
-    let execute = Fact::known(used.index()?, used.from());
+    let ensemble = config.get("temporal_ensemble_coeff").map(|c| coefficient(&c)).transpose()?;
+    let execute = used.index()?;
+    if !(1..=steps).contains(&execute) {
+        let hint = "write how many actions of a chunk are used before the network runs again";
+        return Err(used.error(used.found(), format!("1 to {steps}, the chunk's size"), hint));
+    }
+    if ensemble.is_some() && execute != 1 {
+        let hint =
+            "an ensemble runs the network for every action: set it to 1, or temporal_ensemble_coeff to null";
+        return Err(used.error(used.found(), "1, as temporal_ensemble_coeff is set", hint));
+    }
+    let execute = Fact::known(execute, used.from());
     Ok(Some(DraftChunk { steps, execute, dt_s, ensemble, interpolation: interpolation(overrides)? }))
 }

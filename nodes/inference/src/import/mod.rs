@@ -38,7 +38,7 @@ pub use error::{Assumed, ImportError, Missing};
 pub use fact::Fact;
 pub use folder::Folder;
 pub use overrides::Overrides;
-pub use writer::{Plan, Written, verify_section};
+pub use writer::{Plan, Written, refused, verify_section};
 
 /// A format that can be imported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,8 +119,11 @@ pub fn read(
         }
     };
     draft.command_range = runtime::command_range(draft.command_range.take(), &draft.inputs, overrides)?;
-    overrides.all_used()?;
     joints_of_robot(folder, &draft, robot)?;
+    // While something is missing, a key may only seem to have no use: what would have asked for it is not there.
+    if draft.missing().is_empty() {
+        overrides.all_used()?;
+    }
     Ok(draft)
 }
 

@@ -165,14 +165,21 @@ impl<'a> At<'a> {
 
     /// Refuses keys other than `known` and keys that stand twice.
     pub fn closed(&self, known: &[&str]) -> Result<(), ImportError> {
-        let entries = self.entries()?;
-        for (index, (key, at)) in entries.iter().enumerate() {
-            if !known.contains(key) {
+        for (key, at) in self.entries()? {
+            if !known.contains(&key) {
                 let expected = format!("one of {}", known.join(", "));
                 let hint =
                     "a key this importer does not know may change what the model means; import it by hand";
                 return Err(at.error("a key that is not known", expected, hint));
             }
+        }
+        self.each_key_once()
+    }
+
+    /// Refuses keys that stand twice.
+    pub fn each_key_once(&self) -> Result<(), ImportError> {
+        let entries = self.entries()?;
+        for (index, (key, at)) in entries.iter().enumerate() {
             if entries.iter().take(index).any(|(other, _)| other == key) {
                 return Err(at.error("the key a second time", "each key once", "remove one of them"));
             }

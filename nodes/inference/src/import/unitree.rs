@@ -76,6 +76,7 @@ pub(super) fn draft(
     let (shape, dtype) = graph.port(input)?;
     let (out_shape, _) = graph.port(output)?;
     let observations = top.required("observations", "the terms")?;
+    observations.each_key_once()?;
     let terms = observations
         .entries()?
         .into_iter()
@@ -201,9 +202,14 @@ fn term(name: &str, at: &At<'_>, joints: usize, names: &[String]) -> Result<Draf
         "last_action" => no_params(TermWhat::LastAction("raw"), joints)?,
         "gait_phase" => {
             let period = at.required("params", "params.period")?.required("period", "s per gait cycle")?;
+            let period_s = period.number()?;
+            if period_s <= 0.0 {
+                let hint = "write the seconds of one gait cycle, as in training";
+                return Err(period.error(period.found(), "s, above zero", hint));
+            }
             let phase = DraftPhase {
                 cos_first: false,
-                period_s: period.number()?,
+                period_s,
                 freeze_below: None,
                 offsets_turns: vec![0.0],
                 start_turns: 0.0,
@@ -272,6 +278,19 @@ fn whole_slice(at: &At<'_>) -> bool {
     matches!(at.value(), Value::List(items) if items.len() == 3 && items.iter().all(|i| i.value == Value::Null))
 }
 
+/// `joint_names` are expressions: `.*` fits every name, and as many plain names as joints are all of them.
+fn every_name(at: &At<'_>, joints: usize) -> Result<(), ImportError> {
+    let texts = at.texts()?;
+    let plain = |text: &String| text.chars().all(|c| c.is_alphanumeric() || "_-".contains(c));
+    let distinct = texts.iter().enumerate().all(|(i, text)| !texts.iter().take(i).any(|other| other == text));
+    if texts.iter().any(|text| text == ".*") || (texts.len() == joints && distinct && texts.iter().all(plain))
+    {
+        return Ok(());
+    }
+    let hint = "a policy of some joints must be imported by hand; write [.*] if these are all";
+    Err(at.error(format!("[{}]", texts.join(", ")), format!("[.*], all {joints} joints"), hint))
+}
+
 fn action(actions: &At<'_>, joints: usize) -> Result<OutputWhat, ImportError> {
     let entries = actions.entries()?;
     let [("JointPositionAction", at)] = entries.as_slice() else {
@@ -283,6 +302,9 @@ fn action(actions: &At<'_>, joints: usize) -> Result<OutputWhat, ImportError> {
         ));
     };
     at.closed(&["clip", "joint_names", "scale", "offset", "joint_ids"])?;
+    if let Some(names) = at.get("joint_names") {
+        every_name(&names, joints)?;
+    }
     if let Some(ids) = at.get("joint_ids")
         && !whole_slice(&ids)
     {

@@ -12,6 +12,9 @@ use super::error::ImportError;
 use super::fact::Fact;
 use super::folder::Folder;
 
+/// Begins the comment that says where a value was read.
+const COMMENT: &str = "   # ";
+
 /// What the user decides about the new model.
 #[derive(Clone, Debug)]
 pub struct Plan<'a> {
@@ -91,6 +94,36 @@ impl Written {
     }
 }
 
+/// Where the value on `line` (from 1) of an imported manifest was read: the line's own comment, or its section's. Empty
+/// when neither says it.
+fn origin(manifest: &str, line: usize) -> &str {
+    let lines: Vec<&str> = manifest.lines().take(line).collect();
+    let own = lines.last().map_or("", |line| comment(line));
+    if !own.is_empty() {
+        return own;
+    }
+    lines.iter().rev().find(|line| line.starts_with('[')).map_or("", |line| comment(line))
+}
+
+fn comment(line: &str) -> &str {
+    line.rsplit_once(COMMENT).map_or("", |(_, from)| from)
+}
+
+/// What a manifest refuses of what was read, said of the place it was read at instead of the written file's line.
+pub fn refused(manifest: &str, error: &crate::manifest::ManifestError) -> ImportError {
+    let from = match origin(manifest, error.line) {
+        "" => "the source",
+        from => from,
+    };
+    ImportError::Refused {
+        from: from.into(),
+        field: error.field.clone(),
+        found: error.found.clone(),
+        expected: error.expected.clone(),
+        hint: error.hint.clone(),
+    }
+}
+
 /// The `[verify]` section for golden vectors in `file`.
 pub fn verify_section(file: &str, sha256: &str, made_by: &str) -> String {
     let mut text = String::new();
@@ -131,7 +164,7 @@ impl Files<'_> {
 fn line(text: &mut String, content: impl AsRef<str>, from: &str) {
     text.push_str(content.as_ref());
     if !from.is_empty() {
-        text.push_str("   # ");
+        text.push_str(COMMENT);
         text.push_str(&from.replace(['\n', '\r'], " "));
     }
     text.push('\n');

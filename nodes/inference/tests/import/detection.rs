@@ -43,3 +43,19 @@ fn no_format_at_all_is_said_with_what_was_found() {
     let text = broken.read_as(Some(Kind::Unitree)).unwrap_err().to_string();
     assert!(text.contains("params/deploy.yaml:") && text.contains("well-formed"), "{text}");
 }
+
+#[test]
+fn a_file_of_a_known_name_that_cannot_be_read_is_said_first() {
+    let unitree = Fixture::complete("quad_unitree");
+    for (bytes, part) in [
+        (&b"joint_ids_map: [1, 2\nstep_dt: 3\n"[..], "well-formed"),
+        (b"\xff\xfea\0:\0 \x001\0", "not UTF-8"),
+        (b"a: 1\n---\nb: 2\n", "multiple YAML documents"),
+    ] {
+        unitree.clone().with("params/deploy.yaml", bytes).refused(&["params/deploy.yaml", part]);
+    }
+    Fixture::complete("quad_leapp").with("quad_leapp.yaml", b"models: [\n").refused(&["quad_leapp.yaml:"]);
+    // Beside a format that can be read, another file may be anything.
+    let beside = Fixture::complete("quad_leapp").with("notes.yaml", b"a: [\n");
+    assert_eq!(beside.draft().kind, Kind::Leapp);
+}

@@ -248,3 +248,13 @@ fn what_this_stack_cannot_do_is_refused_by_name() {
         .refused(&["[1, 2]", "[1, 1] as in the graph"]);
     assert!(matches!(fixture().draft().outputs[1].what, OutputWhat::Ignore(_)));
 }
+
+#[test]
+fn a_key_of_the_configs_is_measured_by_the_keys_of_the_configs() {
+    let unknown = Fixture::complete("quad_leapp").edit(
+        "quad_leapp.yaml",
+        "    frequency: 50.0",
+        "    frequency: 50.0\n    jitter: 1",
+    );
+    unknown.refused(&["pipeline.configs.jitter", "expected one of frequency;", "leapp.ignore=[KEY]"]);
+}

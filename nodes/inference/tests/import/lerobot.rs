@@ -95,7 +95,11 @@ fn every_mode_is_undone_as_it_was_done() {
         .refused(&["QUANTILE10", "MEAN_STD, MIN_MAX or QUANTILES"]);
     for (mode, ours) in [("MIN_MAX", "min_max"), ("QUANTILES", "quantile"), ("MEAN_STD", "mean_std")] {
         let to = format!("\"STATE\": \"{mode}\"");
-        let draft = fixture().edit(BEFORE, "\"STATE\": \"MEAN_STD\"", &to).draft();
+        let names =
+            ["mean", "std", "min", "max", "q01", "q99"].map(|list| format!("observation.state.{list}"));
+        let lists: Vec<(&str, &[f32])> = names.iter().map(|n| (n.as_str(), [1f32; 12].as_slice())).collect();
+        let fixture = fixture().with(STATS_BEFORE, &safetensors(&lists));
+        let draft = fixture.edit(BEFORE, "\"STATE\": \"MEAN_STD\"", &to).draft();
         let DraftNormalize::Stats { mode, file, prefix, .. } = &draft.inputs[0].normalize else { panic!() };
         assert_eq!((*mode, file.as_str(), prefix.as_str()), (ours, STATS_BEFORE, "observation.state."));
     }
@@ -134,6 +138,12 @@ fn chunks_are_followed_by_the_data_sets_rate() {
         "\"temporal_ensemble_coeff\": null",
         "\"temporal_ensemble_coeff\": 0.01",
     );
+    ensemble.refused(&[
+        "config.json:27: `n_action_steps`",
+        "found 25",
+        "expected 1",
+        "temporal_ensemble_coeff to null",
+    ]);
     let ensemble = ensemble.edit("config.json", "\"n_action_steps\": 25", "\"n_action_steps\": 1");
     assert!(
         ensemble
@@ -170,4 +180,29 @@ fn cameras_other_steps_and_older_formats_are_refused() {
     for file in ["config.json", BEFORE, AFTER, STATS_BEFORE, STATS_AFTER, "meta/info.json", "policy.onnx"] {
         fixture().with(file, POINTER).refused(&[file, "Git LFS pointer"]);
     }
+}
+
+#[test]
+fn what_would_divide_by_nothing_is_refused_by_its_place() {
+    for fps in ["0", "-30", "1e9"] {
+        fixture().edit("meta/info.json", "\"fps\": 50", &format!("\"fps\": {fps}")).refused(&[
+            "`fps`",
+            "1 to 1000 frames/s",
+            "copy the data set's own",
+        ]);
+    }
+    for steps in ["0", "26"] {
+        let to = format!("\"n_action_steps\": {steps}");
+        fixture().edit("config.json", "\"n_action_steps\": 25", &to).refused(&[
+            "config.json:27: `n_action_steps`",
+            steps,
+            "1 to 25",
+        ]);
+    }
+    fixture().edit(BEFORE, "\"STATE\": \"MEAN_STD\"", "\"STATE\": \"MIN_MAX\"").refused(&[
+        STATS_BEFORE,
+        "observation.state.min",
+        "MIN_MAX",
+        "statistics of this mode",
+    ]);
 }

@@ -179,3 +179,19 @@ fn a_graph_that_is_missing_doubled_or_of_another_sort_is_refused() {
     let cut = fixture().bytes(graph)[..20_000].to_vec();
     fixture().with(graph, &cut).refused(&[graph, "copy the file again"]);
 }
+
+#[test]
+fn an_action_of_some_joints_is_refused_by_their_names() {
+    let some = fixture().edit(FILE, "joint_names: [.*]", "joint_names: [.*_hip]");
+    some.refused(&["params/deploy.yaml:16", "actions.JointPositionAction.joint_names", ".*_hip", "by hand"]);
+}
+
+#[test]
+fn a_clock_that_stands_and_a_term_that_stands_twice_are_refused() {
+    for period in ["0", "-0.5"] {
+        let stands = fixture().edit(FILE, "period: 0.5", &format!("period: {period}"));
+        stands.refused(&["observations.gait_phase.params.period", period, "above zero"]);
+    }
+    let twice = fixture().edit(FILE, "  gait_phase:", "  base_ang_vel: {scale: [1, 1, 1]}\n  gait_phase:");
+    twice.refused(&["params/deploy.yaml:51: `observations.base_ang_vel`", "second time", "remove one"]);
+}

@@ -285,3 +285,29 @@ fn varint(mut value: u64) -> Vec<u8> {
     out.push(value as u8);
     out
 }
+
+#[test]
+fn what_is_missing_is_said_before_a_key_without_use() {
+    let nameless = Fixture::load("quad_unitree").set("chunk.interp=hold");
+    nameless.refused(&["joints.order", "--set 'motors="]);
+    Fixture::complete("quad_unitree")
+        .set("chunk.interp=hold")
+        .refused(&["--set chunk.interp", "no use for it"]);
+    let strangers =
+        Fixture::load("quad_unitree").set(&MOTORS.replace("FR_hip", "fr_hip")).set("chunk.interp=hold");
+    strangers.refused(&["found joints fr_hip"]);
+}
+
+#[test]
+fn what_the_manifest_refuses_is_said_of_the_place_it_was_read_at() {
+    let fixture =
+        Fixture::complete("quad_unitree").edit("params/deploy.yaml", "stiffness: [38,", "stiffness: [-38,");
+    let text = fixture.written().unwrap().manifest;
+    let error = sinew_inference::Manifest::parse("/tmp/.import-x/m.toml", &text).unwrap_err();
+    let said = import::refused(&text, &error).to_string();
+    assert!(said.starts_with("params/deploy.yaml:3 stiffness"), "{said}");
+    assert!(
+        said.contains("`joints.kp") && said.contains("a negative gain") && !said.contains("/tmp"),
+        "{said}"
+    );
+}

@@ -134,3 +134,62 @@ fn packages() -> Result<PathBuf, Failure> {
     })?;
     PACKAGES.folder(&state).map_err(|e| Failure::NoPython(e.to_string()))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // a failing set-up is a failing test
+    use super::*;
+
+    /// What YAML 1.1 and 1.2 take differently, and the spellings of exporters.
+    const SCALARS: &str = "[1, +1, .5, -.5, +.5, 1., 1e3, 1e-1, 1E+3, 1.0e-05, 12e03, 0x1F, -0x1F, 0o17, 010, 08, \
+        0b11, 1_000, 1_000.5, '1:30', 1:30, 190:20:30.15, yes, No, on, off, y, n, true, FALSE, tRue, null, Null, ~, \
+        inf, nan, 1e, 2024-01-01, =, '1', \"1e3\", -0, 0., 1__0, 0X1F, !!python/tuple [1, 2]]";
+
+    #[test]
+    fn both_readers_take_the_same_values_from_a_file() {
+        let scratch = tempfile::tempdir().unwrap();
+        for (name, text) in FILES {
+            std::fs::write(scratch.path().join(name), text).unwrap();
+        }
+        let file = scratch.path().join("scalars.yaml");
+        let text = format!("values: {SCALARS}\nbase: &b {{x: 1e-1, y: 2}}\nmerged: {{<<: *b, y: 3}}\n");
+        std::fs::write(&file, &text).unwrap();
+        let ours = Overrides::parse(Some(("scalars.yaml", text.as_bytes())), &[]).unwrap().to_json();
+        let script = "import json, sys; sys.path.insert(0, sys.argv[1]); import source; \
+            print(json.dumps(source.load(sys.argv[2])))";
+        let output = Command::new("python3")
+            .args(["-sBc", script])
+            .args([scratch.path(), &file])
+            .env("PYTHONPATH", packages().unwrap())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{said}");
+        let theirs: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let (ours, theirs) = (flat(&ours), flat(&theirs));
+        assert_eq!(ours.len(), theirs.len());
+        for (ours, theirs) in ours.iter().zip(&theirs) {
+            let same = match (ours.1.as_f64(), theirs.1.as_f64()) {
+                (Some(a), Some(b)) => a == b,
+                _ => ours.1 == theirs.1,
+            };
+            assert!(same, "{} here, {} there, at {}", ours.1, theirs.1, ours.0);
+        }
+    }
+
+    /// Leaves and their paths, by path.
+    fn flat(value: &Value) -> Vec<(String, Value)> {
+        let below = |key: String, value: &Value| -> Vec<(String, Value)> {
+            flat(value).into_iter().map(|(path, leaf)| (format!("{key}/{path}"), leaf)).collect()
+        };
+        let mut leaves: Vec<(String, Value)> = match value {
+            Value::Object(map) => map.iter().flat_map(|(k, v)| below(k.clone(), v)).collect(),
+            Value::Array(list) => {
+                list.iter().enumerate().flat_map(|(i, v)| below(i.to_string(), v)).collect()
+            }
+            leaf => vec![(String::new(), leaf.clone())],
+        };
+        leaves.sort_by(|a, b| a.0.cmp(&b.0));
+        leaves
+    }
+}

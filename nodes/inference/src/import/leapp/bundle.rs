@@ -105,12 +105,8 @@ pub(super) fn tensors<'a>(list: &At<'a>, ignored: &[String]) -> Result<Vec<Tenso
 pub(super) fn closed(at: &At<'_>, known: &[&str]) -> Result<(), ImportError> {
     for (key, value) in at.entries()? {
         if !known.contains(&key) {
-            let hint = "it may change what the tensor means; if not: --set 'leapp.ignore=[KEY]'";
-            return Err(value.error(
-                "a key that is not known",
-                format!("one of {}", TENSOR_KEYS.join(", ")),
-                hint,
-            ));
+            let hint = "it may change what the model means; if not: --set 'leapp.ignore=[KEY]'";
+            return Err(value.error("a key that is not known", format!("one of {}", known.join(", ")), hint));
         }
     }
     at.closed(known)

@@ -40,8 +40,9 @@ class Lerobot:
         self.execute = config.get("n_action_steps", 1) if self.steps > 1 else 1
         if self.steps > 1:
             period = (said.get("chunk") or {}).get("dt_s", 1 / info["fps"] if "fps" in info else 1 / self.rate_hz)
-            if abs(period * self.rate_hz - 1) > 1e-6 or config.get("temporal_ensemble_coeff") is not None:
-                raise SystemExit("chunks are followed here only at the rate of their actions, and one after the other")
+            if abs(period * self.rate_hz - 1) > 1e-6:
+                raise SystemExit("chunks are followed here only at the rate of their actions (--set chunk.dt_s)")
+        self.coefficient = config.get("temporal_ensemble_coeff") if self.steps > 1 else None
 
     @staticmethod
     def norm(source, name, step, feature):
@@ -80,12 +81,24 @@ class Lerobot:
 
     def reset(self):
         self.queue = []
+        self.chunks = []
+
+    def chunk(self, state):
+        x = np.array([state[quantity][joint] for joint, quantity in self.state]) / self.per_unit
+        shape = self.graph.shape(self.graph.inputs[0])
+        feeds = {self.graph.inputs[0]: self.normalised(x).astype(np.float32).reshape(shape)}
+        rows = self.graph.run(feeds)[self.graph.outputs[0]].reshape(self.steps, -1).astype(float)
+        return [self.restored(row) for row in rows]
+
+    def ensemble(self, state):
+        """Mean of what all chunks say of now; the oldest weighs 1, each newer one exp(-coefficient) of the one before."""
+        self.chunks = (self.chunks + [self.chunk(state)])[-self.steps :]
+        now = [chunk[age] for age, chunk in zip(reversed(range(len(self.chunks))), self.chunks)]
+        return np.average(now, axis=0, weights=np.exp(-self.coefficient * np.arange(len(now))))
 
     def step(self, state):
+        if self.coefficient is not None:
+            return dict(zip(self.joints, self.ensemble(state) * self.per_unit))
         if not self.queue:
-            x = np.array([state[quantity][joint] for joint, quantity in self.state]) / self.per_unit
-            shape = self.graph.shape(self.graph.inputs[0])
-            feeds = {self.graph.inputs[0]: self.normalised(x).astype(np.float32).reshape(shape)}
-            chunk = self.graph.run(feeds)[self.graph.outputs[0]].reshape(self.steps, -1).astype(float)
-            self.queue = [self.restored(row) for row in chunk[: self.execute]]
+            self.queue = self.chunk(state)[: self.execute]
         return dict(zip(self.joints, self.queue.pop(0) * self.per_unit))

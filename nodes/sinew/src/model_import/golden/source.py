@@ -1,6 +1,7 @@
 """The files of the source, and what the user says in their place."""
 
 import pathlib
+import re
 
 import numpy as np
 import onnxruntime
@@ -8,9 +9,35 @@ import yaml
 
 
 class Loader(yaml.SafeLoader):
-    """YAML whose Python tags are read as plain lists."""
+    """YAML 1.2 scalars, as other readers of these files take them; Python tags are read as plain lists."""
+
+    yaml_implicit_resolvers = {}
 
 
+def integer(loader, node):
+    """Decimal (`010` is ten), or with the prefix 0x, 0o or 0b."""
+    text = loader.construct_scalar(node)
+    digits = text.lstrip("+-")
+    value = int(digits, 0) if digits[:2] in ("0x", "0o", "0b") else int(digits, 10)
+    return -value if text.startswith("-") else value
+
+
+def real(loader, node):
+    return float(loader.construct_scalar(node).lower().replace(".inf", "inf").replace(".nan", "nan"))
+
+
+SCALARS = [
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+    ("int", r"[-+]?([0-9]+(_[0-9]+)*|0x[0-9a-fA-F]+|0o[0-7]+|0b[01]+)", list("-+0123456789")),
+    ("float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+     list("-+.0123456789")),
+    ("merge", r"<<", ["<"]),
+]
+for name, pattern, first in SCALARS:
+    Loader.add_implicit_resolver(f"tag:yaml.org,2002:{name}", re.compile(rf"^(?:{pattern})$"), first)
+Loader.add_constructor("tag:yaml.org,2002:int", integer)
+Loader.add_constructor("tag:yaml.org,2002:float", real)
 Loader.add_multi_constructor("tag:yaml.org,2002:python/", lambda loader, suffix, node: loader.construct_sequence(node))
 
 
