@@ -16,7 +16,7 @@ use serde_json::json;
 use sinew_inference::import::{
     self, Assumed, Draft, Folder, ImportError, Kind, Missing, Overrides, Plan, RobotFacts, Written,
 };
-use sinew_inference::{Directory, Model, NativeEngine, sha256_hex};
+use sinew_inference::{Directory, LoadError, ManifestError, Model, NativeEngine, sha256_hex};
 use sinew_robot::Robot;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -121,9 +121,11 @@ fn build(
     let made_by = "read from the source by another reader than the one that wrote this file";
     let verify = import::verify_section(&file, &sha256_hex(golden.text.as_bytes()), made_by);
     work.write(&work.manifest(), format!("{}{verify}", written.manifest).as_bytes())?;
-    let model = Model::load(&Directory::new(work.path()), &work.manifest()).context(
-        "the imported model does not load; where it asks for gain_order: --set joints.gain_order=policy",
-    )?;
+    let model = match Model::load(&Directory::new(work.path()), &work.manifest()) {
+        Ok(model) => model,
+        Err(LoadError::Manifest(error)) => bail!("{}", in_words_of_the_import(&written.manifest, &error)),
+        Err(error) => return Err(error.into()),
+    };
     let mut engines = both.to_vec();
     if let Err(error) = NativeEngine::new(&model) {
         engines = vec!["onnxruntime"];
@@ -133,6 +135,14 @@ fn build(
     }
     let report = check(&work.path().join(work.manifest()), robot_folder)?;
     Ok(Outcome { golden: Ok(report), engines })
+}
+
+/// A refusal at the place of the source; the manifest that says it is gone by the time it is read.
+fn in_words_of_the_import(manifest: &str, error: &ManifestError) -> String {
+    let refusal = import::refused(manifest, error);
+    let lead =
+        if error.hint.contains("gain_order") { "; that is: --set joints.gain_order=policy" } else { "" };
+    format!("{refusal}{lead}")
 }
 
 fn plan<'a>(name: &'a str, engines: &'a [&'a str], engine_note: &'a str) -> Plan<'a> {
