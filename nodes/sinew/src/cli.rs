@@ -300,7 +300,8 @@ pub struct Model {
 
 #[derive(Debug, Subcommand)]
 pub enum ModelKind {
-    /// Does this model fit the robot? Hashes, joints, shapes, golden vectors on every engine.
+    /// Does this model fit the robot? Hashes, joints, shapes, golden vectors on every engine. Opens the plugin libraries
+    /// that the manifest names.
     Check {
         /// A `*.model.toml`.
         file: PathBuf,
