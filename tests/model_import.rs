@@ -111,6 +111,28 @@ fn a_lerobot_policy_bends_the_knees() {
     imported_and_run("quad_lerobot", scenario);
 }
 
+/// The same policy as a temporal ensemble: a run each tick, the mean of all chunks at the time of use.
+#[test]
+fn an_ensemble_of_chunks_passes_the_check() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = dir.path().join("quad_lerobot");
+    copy(&fixture("quad_lerobot"), &source);
+    let config = source.join("config.json");
+    let old = std::fs::read_to_string(&config).unwrap();
+    let new = old
+        .replace("\"n_action_steps\": 25", "\"n_action_steps\": 1")
+        .replace("\"temporal_ensemble_coeff\": null", "\"temporal_ensemble_coeff\": 0.01");
+    assert_eq!(new.matches("0.01").count(), 1);
+    std::fs::write(&config, &new).unwrap();
+    for more in [&[][..], &["chunk.interp=hold"], &["runtime.latency_ticks=5"]] {
+        let set = more.iter().flat_map(|m| ["--set".to_owned(), (*m).to_owned()]);
+        let said: Vec<String> = said("quad_lerobot").into_iter().chain(set).collect();
+        let models = dir.path().join(format!("models{}", more.len()));
+        let output = import(&source, &models, &[said, vec!["--force".to_owned()]].concat());
+        assert!(output.status.success(), "{more:?}: {}", text(&output));
+    }
+}
+
 #[test]
 fn what_is_not_known_is_listed_and_nothing_is_written() {
     let dir = tempfile::tempdir().unwrap();

@@ -62,7 +62,8 @@ struct Facts {
     rate_hz: f64,
 }
 
-/// Reads the source anew and runs its graph; `work` is a folder for what comes of it.
+/// Reads the source anew and runs its graph; `work` is a folder for what comes of it, `lead_s` the time from a state to the
+/// use of its result.
 ///
 /// # Errors
 /// See [`Failure`].
@@ -72,6 +73,7 @@ pub fn make(
     kind: Kind,
     robot: &RobotFacts,
     overrides: &Overrides,
+    lead_s: f64,
 ) -> Result<Golden, Failure> {
     let packages = packages()?;
     let scratch = tempfile::tempdir().map_err(|e| Failure::NoPython(e.to_string()))?;
@@ -88,6 +90,7 @@ pub fn make(
         "kind": kind.name(),
         "folder": source,
         "said": overrides.to_json(),
+        "lead_s": lead_s,
         "robot": { "joints": robot.joints, "stand_rad": robot.stand_rad },
         "golden": golden,
         "facts": facts,

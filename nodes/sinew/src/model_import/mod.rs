@@ -61,7 +61,8 @@ pub fn run(args: &ModelImport) -> Result<ExitCode> {
         return Ok(refused(args, Some(&draft), &missing));
     }
     let work = Work::new(&models, &name)?;
-    let outcome = build(&work, &draft, &folder, &listed, &facts, &overrides, &robot_folder)?;
+    let site = Site { robot: &facts, folder: &robot_folder, period_s: robot.period_ns as f64 * 1e-9 };
+    let outcome = build(&work, &draft, &folder, &listed, &site, &overrides)?;
     if let Err(reason) = &outcome.golden
         && manifest.exists()
     {
@@ -88,22 +89,31 @@ impl Outcome {
     }
 }
 
+/// The robot a model is made for.
+struct Site<'a> {
+    robot: &'a RobotFacts,
+    folder: &'a Path,
+    /// Of control.
+    period_s: f64,
+}
+
 /// Writes the model into the work folder and proves it there.
 fn build(
     work: &Work,
     draft: &Draft,
     folder: &Folder<'_>,
     listed: &folder::Listed,
-    robot: &RobotFacts,
+    site: &Site<'_>,
     overrides: &Overrides,
-    robot_folder: &Path,
 ) -> Result<Outcome> {
     let both = ["native", "onnxruntime"];
     let written = Written::of(draft, folder, &plan(&work.name, &both, ""))?;
     for (file, bytes) in &written.files {
         work.write(file, bytes)?;
     }
-    let golden = match golden::make(work.path(), listed, draft.kind, robot, overrides) {
+    let latency_ticks = draft.runtime.latency_ticks.value().copied().unwrap_or_default();
+    let lead_s = latency_ticks as f64 * site.period_s;
+    let golden = match golden::make(work.path(), listed, draft.kind, site.robot, overrides, lead_s) {
         Ok(golden) => golden,
         Err(golden::Failure::NoPython(reason)) => {
             work.write(&work.manifest(), written.manifest.as_bytes())?;
@@ -133,7 +143,7 @@ fn build(
         let written = Written::of(draft, folder, &plan(&work.name, &engines, &note))?;
         work.write(&work.manifest(), format!("{}{verify}", written.manifest).as_bytes())?;
     }
-    let report = check(&work.path().join(work.manifest()), robot_folder)?;
+    let report = check(&work.path().join(work.manifest()), site.folder)?;
     Ok(Outcome { golden: Ok(report), engines })
 }
 

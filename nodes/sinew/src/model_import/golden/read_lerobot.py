@@ -43,6 +43,9 @@ class Lerobot:
             if abs(period * self.rate_hz - 1) > 1e-6:
                 raise SystemExit("chunks are followed here only at the rate of their actions (--set chunk.dt_s)")
         self.coefficient = config.get("temporal_ensemble_coeff") if self.steps > 1 else None
+        # An ensemble knows of every moment, so it is asked for the one in which its answer acts.
+        self.lead = source.lead_s * self.rate_hz
+        self.hold = (said.get("chunk") or {}).get("interp") == "hold"
 
     @staticmethod
     def norm(source, name, step, feature):
@@ -91,10 +94,17 @@ class Lerobot:
         return [self.restored(row) for row in rows]
 
     def ensemble(self, state):
-        """Mean of what all chunks say of now; the oldest weighs 1, each newer one exp(-coefficient) of the one before."""
+        """Mean of what all chunks say of the time of use; the oldest weighs 1, each newer one exp(-coefficient) of the one
+        before."""
         self.chunks = (self.chunks + [self.chunk(state)])[-self.steps :]
-        now = [chunk[age] for age, chunk in zip(reversed(range(len(self.chunks))), self.chunks)]
-        return np.average(now, axis=0, weights=np.exp(-self.coefficient * np.arange(len(now))))
+        ages = np.arange(len(self.chunks))[::-1] + self.lead
+        said = [self.at(chunk, age) for age, chunk in zip(ages, self.chunks) if age <= self.steps - 1]
+        return np.average(said, axis=0, weights=np.exp(-self.coefficient * np.arange(len(said))))
+
+    def at(self, chunk, age):
+        before = int(age)
+        share = 0.0 if self.hold else age - before
+        return chunk[before] + share * (chunk[min(before + 1, self.steps - 1)] - chunk[before])
 
     def step(self, state):
         if self.coefficient is not None:

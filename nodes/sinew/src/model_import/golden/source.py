@@ -49,6 +49,7 @@ class Source:
     def __init__(self, request):
         self.folder = pathlib.Path(request["folder"])
         self.said = request["said"]
+        self.lead_s = request["lead_s"]
 
     def find(self, name):
         """The one file called `name` below the folder, or None."""
