@@ -203,6 +203,21 @@ fn what_is_said_on_standard_output() {
     assert_eq!(said["passed"], false);
     assert!(said["error"].as_str().unwrap().contains("no such file"), "{said}");
 
+    // A command that fails after it has said so itself says it once.
+    let dir = tempfile::tempdir().unwrap();
+    let broken = dir.path().join("broken");
+    copy(&quad(), &broken);
+    let file = broken.join("robot.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replacen("gear: 1 ", "gear: -1 ", 1)).unwrap();
+    let description = format!("description:={}", broken.display());
+    let robot = format!("robot:=broken_{}", std::process::id());
+    let port = format!("ros_port:={}", support::free_port());
+    let output = run(&["up", "--until", "stand", "--json", &description, &robot, &port]);
+    assert!(!output.status.success());
+    serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap();
+    refused(&["bench", "tick", "--seconds", "0"], &["--seconds", "0 is not in 1.."]);
+
     let check = |out: std::process::Stdio| {
         let model = quad().join("models/quad_walk.model.toml");
         let output = sinew().args(["model", "check"]).arg(model).stdout(out).output().unwrap();

@@ -221,14 +221,14 @@ pub struct Bench {
 pub enum BenchKind {
     /// State published to command accepted, against raw Zenoh and raw datagrams.
     Latency {
-        #[arg(long, default_value_t = 60)]
+        #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
         seconds: u64,
         #[arg(long)]
         json: bool,
     },
     /// Random and adversarial commands against the guard, judged by an independent checker.
     Guard {
-        #[arg(long, default_value_t = 1_000_000)]
+        #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
         n: u64,
         #[arg(long, default_value_t = 1)]
         seed: u64,
@@ -237,14 +237,14 @@ pub enum BenchKind {
     },
     /// A policy step at 50 Hz with cold caches: native, ONNX Runtime, and its plain C interface.
     Policy {
-        #[arg(long, default_value_t = 60)]
+        #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
         seconds: u64,
         #[arg(long)]
         json: bool,
     },
     /// Cost of each core's step, with allocations and page faults per tick.
     Tick {
-        #[arg(long, default_value_t = 20)]
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
         seconds: u64,
         #[arg(long)]
         json: bool,

@@ -2,6 +2,7 @@
 //!
 //! What may be touched here: how cores get their sockets, threads and files, and what people read. Nothing is
 //! decided here that a core could decide.
+#![deny(clippy::print_stdout)] // results go out through `output`
 mod bench;
 mod cli;
 mod client;
@@ -49,7 +50,7 @@ fn main() -> std::process::ExitCode {
         Err(error) => {
             eprintln!("sinew: {error:#}");
             if std::env::args_os().any(|argument| argument == "--json") {
-                output::out!("{}", serde_json::json!({ "passed": false, "error": format!("{error:#}") }));
+                output::error_object(&error);
             }
             output::verdict(std::process::ExitCode::FAILURE)
         }

@@ -10,7 +10,7 @@ mod args;
 mod folder;
 mod golden;
 
-use crate::output::out;
+use crate::output::{self, out};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::json;
 use sinew_inference::import::{
@@ -199,7 +199,7 @@ fn refused(args: &ModelImport, draft: Option<&Draft>, missing: &[Missing]) -> Ex
     } else {
         out!("{}: not imported", args.folder.display());
         out!("{}", ImportError::Unknown(missing.to_vec()));
-        print!("{}", assumed_text(&draft.map(Draft::assumptions).unwrap_or_default()));
+        output::text(&assumed_text(&draft.map(Draft::assumptions).unwrap_or_default()));
     }
     ExitCode::FAILURE
 }
@@ -239,9 +239,9 @@ fn report(args: &ModelImport, draft: &Draft, manifest: &Path, outcome: &Outcome,
         return;
     }
     out!("{} ({}) -> {}", args.folder.display(), draft.kind.name(), manifest.display());
-    print!("{}", assumed_text(&draft.assumptions()));
+    output::text(&assumed_text(&draft.assumptions()));
     match &outcome.golden {
-        Ok(report) => print!("{report}"),
+        Ok(report) => output::text(report),
         Err(reason) => {
             out!("no golden vectors: {reason}");
             out!(
