@@ -218,6 +218,8 @@ fn each_mistake_is_named_with_its_line_and_a_way_out() {
     let cases: &[(&str, &str, &str, &[&str])] = &[
         // Unknown keys in every section.
         ("exported = ", "author = ", "model.author", &["license"]),
+        ("name = \"full\"", "name = \"\\u001b[2J\\n ok\"", "model.name", &["\\u{1b}[2J\\n ok", "printable"]),
+        ("\"left_hip\"", "\"left\\u202e_hip\"", "joints.order[0]", &["\\u{202e}", "printable"]),
         ("precision = \"fp16\"", "precison = \"fp16\"", "graph[0].precison", &["precision"]),
         ("spin = false", "spn = false", "runtime.spn", &["spin"]),
         ("cuda_graph = true", "cuda_grph = true", "runtime.tensorrt.cuda_grph", &["cuda_graph"]),

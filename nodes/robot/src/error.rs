@@ -66,12 +66,12 @@ impl fmt::Display for Refusal {
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// A file could not be read: check the path and its permissions.
-    #[error("{}: cannot be read: {source}", path.display())]
+    #[error("{}: cannot be read: {reason}", path.display())]
     Read {
         /// The file asked for.
         path: PathBuf,
         /// What the system said.
-        source: std::io::Error,
+        reason: std::io::Error,
     },
     /// A file is larger than any description can be: probably the wrong file.
     #[error(

@@ -103,7 +103,7 @@ fn model(section: Section<'_>) -> Result<(String, String, Notes), ManifestError>
     let name = section.required("name", "text")?.text("the model's name")?;
     let version = section.required("version", "text")?.text("the model's version, e.g. \"1.0.0\"")?;
     section.required("task", "\"policy\"")?.choice(&[("policy", ())])?;
-    let note = |key| section.optional(key).map(|entry| entry.text("text")).transpose();
+    let note = |key| section.optional(key).map(|entry| entry.prose()).transpose();
     let notes = Notes {
         license: note("license")?,
         description: note("description")?,

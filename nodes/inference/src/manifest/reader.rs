@@ -245,10 +245,25 @@ impl<'a> Entry<'a> {
         self.error(self.kind(), expected, "correct the value")
     }
 
-    /// As text, not empty.
+    /// As text, not empty, and without what would move a terminal's cursor or turn its writing round.
     pub(super) fn text(&self, expected: &str) -> Result<String, ManifestError> {
         let text = self.value.get_ref().as_str().filter(|s| !s.trim().is_empty());
-        text.map(str::to_owned).ok_or_else(|| self.mismatch(expected))
+        let text = text.ok_or_else(|| self.mismatch(expected))?;
+        let commands = |c: char| {
+            c.is_control()
+                || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        };
+        if text.contains(commands) {
+            let found = format!("{text:?}, with control characters");
+            return Err(self.error(found, expected, "use printable characters"));
+        }
+        Ok(text.to_owned())
+    }
+
+    /// As text of any length and layout, not empty; for readers of the file, never shown beside a verdict.
+    pub(super) fn prose(&self) -> Result<String, ManifestError> {
+        let text = self.value.get_ref().as_str().filter(|s| !s.trim().is_empty());
+        text.map(str::to_owned).ok_or_else(|| self.mismatch("text"))
     }
 
     /// As one of a closed set of words.

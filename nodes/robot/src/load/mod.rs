@@ -31,7 +31,7 @@ pub(crate) fn from_dir(dir: &Path) -> Result<Robot, LoadError> {
 }
 
 fn read(path: &Path) -> Result<String, LoadError> {
-    let failed = |source| LoadError::Read { path: path.to_owned(), source };
+    let failed = |reason| LoadError::Read { path: path.to_owned(), reason };
     let file = std::fs::File::open(path).map_err(failed)?;
     let mut text = String::new();
     // One byte more than allowed tells a full file from a longer one, also where the size is not known.
