@@ -124,6 +124,9 @@ fn an_ensemble_of_chunks_passes_the_check() {
         .replace("\"temporal_ensemble_coeff\": null", "\"temporal_ensemble_coeff\": 0.01");
     assert_eq!(new.matches("0.01").count(), 1);
     std::fs::write(&config, &new).unwrap();
+    // What an import that was ended from outside has left; no process has such a number.
+    let left = dir.path().join("models0/.import-4194305-aB3");
+    copy(&source, &left);
     for more in [&[][..], &["chunk.interp=hold"], &["runtime.latency_ticks=5"]] {
         let set = more.iter().flat_map(|m| ["--set".to_owned(), (*m).to_owned()]);
         let said: Vec<String> = said("quad_lerobot").into_iter().chain(set).collect();
@@ -131,6 +134,7 @@ fn an_ensemble_of_chunks_passes_the_check() {
         let output = import(&source, &models, &[said, vec!["--force".to_owned()]].concat());
         assert!(output.status.success(), "{more:?}: {}", text(&output));
     }
+    assert!(!left.exists());
 }
 
 #[test]

@@ -251,6 +251,22 @@ fn report(args: &ModelImport, draft: &Draft, manifest: &Path, outcome: &Outcome,
     }
 }
 
+/// Start of a work folder's name; the process that made it follows.
+const WORK: &str = ".import-";
+
+/// Removes the work folders of imports that were ended from outside.
+fn sweep(models: &Path) {
+    for entry in std::fs::read_dir(models).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let process =
+            name.to_str().and_then(|n| n.strip_prefix(WORK)?.split('-').next()?.parse::<u32>().ok());
+        if process.is_some_and(|id| !Path::new(&format!("/proc/{id}")).exists()) {
+            // Somebody else's folder may stay: it is in nobody's way.
+            std::fs::remove_dir_all(entry.path()).ok();
+        }
+    }
+}
+
 /// A hidden folder beside the models in which a model is made; gone with the value.
 struct Work {
     dir: tempfile::TempDir,
@@ -260,7 +276,9 @@ struct Work {
 impl Work {
     fn new(models: &Path, name: &str) -> Result<Self> {
         std::fs::create_dir_all(models).with_context(|| models.display().to_string())?;
-        let dir = tempfile::Builder::new().prefix(".import-").tempdir_in(models);
+        sweep(models);
+        let dir =
+            tempfile::Builder::new().prefix(&format!("{WORK}{}-", std::process::id())).tempdir_in(models);
         Ok(Self { dir: dir.with_context(|| models.display().to_string())?, name: name.to_owned() })
     }
 
