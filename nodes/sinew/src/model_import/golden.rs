@@ -5,6 +5,7 @@ use sinew_inference::import::{Kind, Overrides, RobotFacts};
 use sinew_inference_ort::places;
 use sinew_pinned::{Packages, last_words};
 use std::io::Write as _;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -99,7 +100,13 @@ pub fn make(
     python.arg("-sB").arg(scratch.path().join("golden.py")).env("PYTHONPATH", &packages).current_dir(work);
     let output = fed(&mut python, &request).map_err(|e| Failure::NoPython(e.to_string()))?;
     if !output.status.success() {
-        return Err(Failure::Reader(last_words(&output.stderr)));
+        let words = last_words(&output.stderr);
+        return Err(Failure::Reader(match output.status.signal() {
+            Some(signal) => {
+                format!("ended by signal {signal} beyond 300 s of processor time or 6 GiB; {words}")
+            }
+            None => words,
+        }));
     }
     let text = std::fs::read_to_string(&golden).map_err(reader)?;
     let bytes = std::fs::read(&facts).map_err(reader)?;
